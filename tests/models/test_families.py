@@ -41,3 +41,16 @@ def test_tiny_models_answer_with_finite_numbers(name):
     loaded = tiny_model(name)
     with torch.no_grad():
         assert torch.isfinite(loaded.model(torch.arange(10, 90)[None]).logits).all()
+
+
+@pytest.mark.parametrize("name", ALL_FAMILIES)
+def test_the_published_pass_is_known_exactly_where_its_modules_are(name):
+    model, family = tiny_model(name).model, FAMILIES[name]
+    llama = FAMILIES["llama"].published_pass
+    inside = [llama.attention_norm, llama.attention, llama.mlp_norm, llama.mlp]
+    modules = dict(model.named_modules())
+    there = [path in modules for path in [llama.embeddings, *(f"{family.blocks}.1.{path}" for path in inside)]]
+    assert (family.published_pass == llama) == all(there)
+    assert family.published_pass in (llama, None)
+    if all(there):
+        assert modules[llama.embeddings] is model.get_input_embeddings()

@@ -7,10 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from secateur.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from torch import nn  # imported where it is used, so that listing the families costs nothing
+
+
+@dataclass(frozen=True)
+class PublishedPass:
+    """Where the published pass finds its way through a model; ``docs/design/published.md`` says what it computes.
+
+    Args:
+        embeddings: Path of the embedding table inside the model.
+        attention_norm: Path, inside a block, of the norm whose output attention is given.
+        attention: Path, inside a block, of attention.
+        mlp_norm: Path, inside a block, of the norm whose output the MLP is given.
+        mlp: Path, inside a block, of the MLP.
+    """
+
+    embeddings: str
+    attention_norm: str
+    attention: str
+    mlp_norm: str
+    mlp: str
 
 
 @dataclass(frozen=True)
@@ -22,12 +43,19 @@ class Family:
         blocks: Path of the list of transformer blocks inside the model.
         linears: Paths, inside a block, of every linear layer, in the order the forward pass meets them.
         summary: One line for listings.
+        published_pass: What the published pass walks through; ``None`` where modules of those names are missing.
     """
 
     name: str
     blocks: str
     linears: tuple[str, ...]
     summary: str
+    published_pass: PublishedPass | None = None
+
+    @property
+    def docs(self) -> str:
+        """Its place in the documentation, from the root of the repository."""
+        return f"docs/families.md#{self.name}"
 
 
 _SEPARATE = (
@@ -40,15 +68,31 @@ _SEPARATE = (
     "mlp.down_proj",
 )
 _FUSED = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj")
+_OPT = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "fc1", "fc2")
+_NEOX = ("attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h")
+
+_LLAMA_LIKE = PublishedPass(
+    embeddings="model.embed_tokens",
+    attention_norm="input_layernorm",
+    attention="self_attn",
+    mlp_norm="post_attention_layernorm",
+    mlp="mlp",
+)
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        Family("llama", "model.layers", _SEPARATE, "Llama 2 and 3 and models of their shape"),
-        Family("mistral", "model.layers", _SEPARATE, "Mistral 7B; sliding-window attention in some versions"),
-        Family("gemma2", "model.layers", _SEPARATE, "Gemma 2; four norms a block, soft-capped logits"),
-        Family("phi3", "model.layers", _FUSED, "Phi-3 and 3.5; query, key, value and gate, up are fused"),
-        Family("qwen2", "model.layers", _SEPARATE, "Qwen 2 and 2.5; biases on query, key, value"),
+        Family("llama", "model.layers", _SEPARATE, "Llama 2 and 3 and models of their shape", _LLAMA_LIKE),
+        Family(
+            "mistral", "model.layers", _SEPARATE, "Mistral 7B; sliding-window attention in some versions", _LLAMA_LIKE
+        ),
+        Family("gemma", "model.layers", _SEPARATE, "Gemma 1; scaled and tied embeddings", _LLAMA_LIKE),
+        Family("gemma2", "model.layers", _SEPARATE, "Gemma 2; four norms a block, soft-capped logits", _LLAMA_LIKE),
+        Family("phi3", "model.layers", _FUSED, "Phi-3 and 3.5; query, key, value and gate, up are fused", _LLAMA_LIKE),
+        Family("qwen2", "model.layers", _SEPARATE, "Qwen 2 and 2.5; biases on query, key, value", _LLAMA_LIKE),
+        Family("qwen3", "model.layers", _SEPARATE, "Qwen 3, dense; norms on each head's query and key", _LLAMA_LIKE),
+        Family("opt", "model.decoder.layers", _OPT, "OPT; learned positions, biases, no gate in the MLP"),
+        Family("gpt_neox", "gpt_neox.layers", _NEOX, "Pythia and GPT-NeoX; query, key, value are fused, biases"),
     )
 }
 """Architectures by ``model_type``."""
@@ -77,6 +121,8 @@ def blocks_of(model: nn.Module, family: Family) -> nn.ModuleList:
     Raises:
         UnsupportedModelError: If they are not where the family says.
     """
+    from torch import nn
+
     try:
         blocks = model.get_submodule(family.blocks)
     except AttributeError:
@@ -100,6 +146,8 @@ def linears_of(block: nn.Module, family: Family, prefix: str) -> dict[str, nn.Li
         UnsupportedModelError: If the block has a linear the family does not list, or lacks one: pruning
             some layers and silently not others is what this check forbids.
     """
+    from torch import nn
+
     found = {name: module for name, module in block.named_modules() if isinstance(module, nn.Linear)}
     if set(found) != set(family.linears):
         raise UnsupportedModelError(

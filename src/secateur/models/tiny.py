@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from secateur.models.families import family_of
 
@@ -26,10 +26,18 @@ _SHAPE: dict[str, Any] = {
 }
 
 _BY_FAMILY: dict[str, dict[str, Any]] = {
+    # Heads wider than hidden_size / heads, as in the published sizes.
+    "gemma": {"head_dim": 16, "tie_word_embeddings": True},
+    "qwen3": {"head_dim": 16},
+    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32, "init_std": 0.2},
+    "gpt_neox": {"use_parallel_residual": True, "attention_bias": True, "rotary_pct": 0.5},
     "mistral": {"sliding_window": 64, "head_dim": 8},
     "gemma2": {"sliding_window": 64, "head_dim": 8, "query_pre_attn_scalar": 8, "tie_word_embeddings": True},
     "phi3": {"sliding_window": 64},
 }
+
+_MOVED = (".bias", ".q_norm.weight", ".k_norm.weight")
+"""Ends of the names of vectors that are moved off where they start, 0 or 1: there, one that is lost would not show."""
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for turn in messages %}<|{{ turn['role'] }}|>\n{{ turn['content'] }}<|end|>\n{% endfor %}"
@@ -96,7 +104,8 @@ def build_tiny_model(
         UnsupportedModelError: For an unknown family.
     """
     tokenizer = tiny_tokenizer(texts, vocabulary=vocabulary, chat_template=chat_template)
-    fields = _SHAPE | _BY_FAMILY.get(family_of(family).name, {}) | shape
+    known = CONFIG_MAPPING[family_of(family).name]()
+    fields = {key: value for key, value in _SHAPE.items() if hasattr(known, key)} | _BY_FAMILY.get(family, {}) | shape
     config = AutoConfig.for_model(
         family,
         vocab_size=len(tokenizer),
@@ -110,8 +119,8 @@ def build_tiny_model(
         from_config: Any = AutoModelForCausalLM.from_config  # no annotations
         model = from_config(config).to(dtype)
         for name, parameter in model.named_parameters():
-            if name.endswith("proj.bias"):  # zero by default, which would hide a bias that is lost
-                torch.nn.init.normal_(parameter, std=0.2)
+            if name.endswith(_MOVED):
+                parameter.data += torch.empty_like(parameter).normal_(std=0.2)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
