@@ -135,7 +135,7 @@ def test_prune(folder, tmp_path):
         (["prune", "x", "--method", "wander", "--sparsity", "0.5", "--out", "o"], "'wander' is not one of random"),
         (
             ["prune", "x", "--method", "random", "--per", "column", "--sparsity", "0.5", "--out", "o"],
-            "not one of row, tensor",
+            "not one of tensor, row, which random has",
         ),
         (["data", "get", "mmlu"], "'mmlu' cannot be downloaded; bbq can"),
         (["study"], "Usage"),

@@ -193,6 +193,17 @@ def test_identity_covers_what_a_method_uses_and_nothing_else():
 
 def test_an_unknown_method_is_an_error():
     with pytest.raises(
-        InputError, match=r"no such pruning method\.\n  allowed: random, magnitude, wanda\n  got:     wander"
+        InputError, match=r"no such pruning method\.\n  allowed: random, magnitude, wanda, .*\n  got:     wander"
     ):
         recipe("wander", 0.5)
+
+
+def test_a_group_or_a_propagation_a_method_does_not_have_is_an_error():
+    with pytest.raises(
+        InputError, match=r"magnitude-pia has no such comparison group\.\n  allowed: tensor\n  got:     row"
+    ):
+        recipe("magnitude-pia", 0.5, per="row")
+    with pytest.raises(
+        InputError, match=r"wanda has no such propagation\.\n  allowed: propagated, one-shot\n  got:     pia"
+    ):
+        recipe("wanda", 0.5, propagation="pia", calibration="c")

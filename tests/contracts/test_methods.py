@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from secateur.compression.levels import exact_fraction, n_removed
-from secateur.compression.masks import keep_top
+from secateur.compression.levels import exact_fraction
+from secateur.compression.masks import GROUPS, group_size
 from secateur.compression.method import LayerStats
 from secateur.compression.methods import METHODS
 
@@ -36,16 +36,29 @@ def test_scores_do_not_depend_on_the_storage_dtype(method):
     assert torch.equal(method.scores(narrow, stats()), method.scores(narrow.float(), stats()))
 
 
+def kept(method, level, per=None, scores=None):
+    scores = method.scores(weight(), stats()) if scores is None else scores
+    return method.rule.keep(scores, exact_fraction(level), per or method.per)
+
+
 @pytest.mark.parametrize("level", ["0", "0.1", "0.29", "0.5", "0.99", "1"])
-def test_counts_are_exact(method, level):
-    kept = keep_top(method.scores(weight(), stats()), sparsity=level, per=method.per)
-    groups = kept.reshape(1, -1) if method.per == "tensor" else kept
-    assert ((~groups).sum(dim=1) == n_removed(groups.shape[1], exact_fraction(level))).all()
+def test_counts_are_what_the_rule_says(method, level):
+    for per in method.groups:
+        gone = ~kept(method, level, per)
+        groups = gone.reshape(1, -1) if per == "tensor" else gone
+        least, most = method.rule.bounds(group_size((12, 20), per), exact_fraction(level))
+        assert 0 <= least <= most <= groups.shape[1]
+        assert ((groups.sum(dim=1) >= least) & (groups.sum(dim=1) <= most)).all()
+
+
+def test_none_and_all_are_exact_under_every_rule(method):
+    assert kept(method, "0").all()
+    assert not kept(method, "1").any()
 
 
 def test_levels_are_nested(method):
     scores = method.scores(weight(), stats())
-    smaller, larger = (keep_top(scores, sparsity=level, per=method.per) for level in ("0.3", "0.6"))
+    smaller, larger = (kept(method, level, scores=scores) for level in ("0.3", "0.6"))
     assert not (larger & ~smaller).any(), "what goes at 0.3 must also go at 0.6"
 
 
@@ -54,7 +67,7 @@ def test_the_number_of_threads_changes_nothing(method):
     masks = []
     for n in (1, 2):
         torch.set_num_threads(n)
-        masks.append(keep_top(method.scores(weight(), stats()), sparsity="0.5", per=method.per))
+        masks.append(kept(method, "0.5"))
     torch.set_num_threads(threads)
     assert torch.equal(*masks)
 
@@ -76,4 +89,6 @@ def test_it_uses_what_it_says_it_uses(method):
 def test_it_is_described(method):
     assert method.summary
     assert method.source
-    assert method.per in ("row", "tensor")
+    assert set(method.groups) <= set(GROUPS)
+    assert method.per == method.groups[0]
+    assert method.docs.startswith("docs/")

@@ -807,3 +807,17 @@ def test_the_page_names_every_corpus_suffix_and_pin() -> None:
         assert known.revision in page
     for suffix in SUFFIXES:
         assert f"`{suffix}`" in page
+
+
+def test_calibration_on_the_heads_of_long_documents() -> None:
+    corpus = corpus_of("abcdef", "xy", "ghijkl", "mnopq", "rstuvw")
+    cut = {"sequences": 3, "length": 5, "seed": 0, "cut": "documents"}
+    heads = calibration_sequences(corpus, characters, bos=None, **cut)  # type: ignore[arg-type]
+    assert ["".join(map(chr, head)) for head in heads] == ["abcde", "ghijk", "mnopq"]
+    with_bos = calibration_sequences(corpus, characters, bos=1, **cut)  # type: ignore[arg-type]
+    assert [head[0] for head in with_bos] == [1, 1, 1]
+    assert ["".join(map(chr, head[1:])) for head in with_bos] == ["abcd", "ghij", "mnop"]
+    with pytest.raises(
+        InputError, match=r"(?s)too few long documents.*allowed: 5 documents of 5 tokens.*got:     4 such"
+    ):
+        calibration_sequences(corpus, characters, bos=None, **cut | {"sequences": 5})  # type: ignore[arg-type]

@@ -36,6 +36,26 @@ def wanda_kept(weight: Tensor, inputs: Tensor, sparsity: str) -> list[list[bool]
     return lowest_go(scores, sparsity, "row")
 
 
+def published_inputs(model: nn.Module, sequences: list[list[int]], masks: dict[str, object]) -> dict[str, Tensor]:
+    """What the published pass shows the linears of a Llama-shaped model. -> block and part -> [tokens, hidden].
+
+    ``masks``: what attention needs besides hidden states, by block number, as an ordinary pass over one sequence
+    gives it.
+    """
+    seen: dict[str, list[Tensor]] = {}
+    with torch.no_grad():
+        for sequence in sequences:
+            hidden = model.model.embed_tokens.weight[torch.tensor(sequence)][None]
+            for number, block in enumerate(model.model.layers):
+                normed = block.input_layernorm(hidden)
+                seen.setdefault(f"{number}.self_attn", []).append(normed[0])
+                hidden = hidden + block.self_attn(hidden_states=normed, **masks[str(number)])[0]
+                normed = block.post_attention_layernorm(hidden)
+                seen.setdefault(f"{number}.mlp", []).append(normed[0])
+                hidden = hidden + block.mlp(normed)
+    return {name: torch.cat(parts) for name, parts in seen.items()}
+
+
 def whole_forward_inputs(model: nn.Module, layers: list[str], sequences: list[list[int]]) -> dict[str, Tensor]:
     """What enters each layer in an ordinary forward pass of the whole model. -> [tokens, i], float32."""
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}

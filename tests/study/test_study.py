@@ -248,6 +248,14 @@ def test_a_store_keeps_its_dtype(finished, tmp_path):
     ("changes", "fault"),
     [
         (
+            {"variants": ["dense", {"method": "wanda-pia", "sparsity": 0.5, "per": "tensor"}]},
+            "variants.1.per: 'tensor' is not one of row, which wanda-pia has",
+        ),
+        (
+            {"variants": ["dense", {"method": "wanda", "sparsity": 0.5, "propagation": "pia"}]},
+            "variants.1.propagation: 'pia' is not one of propagated, one-shot, which wanda has",
+        ),
+        (
             {"variants": ["dense", {"method": "wander", "sparsity": 0.5}]},
             "variants.1.method: 'wander' is not one of random",
         ),
@@ -282,6 +290,42 @@ def test_mask_seeds_are_levels_only_of_methods_that_use_them(tmp_path):
     assert [variant.label for variant in plan.models[0].variants] == [
         "dense", "random 0.5", "random 0.5 mask-seed-1", "random 0.5 mask-seed-2", "magnitude 0.5",
     ]  # fmt: skip
+
+
+def test_calibration_seeds_are_levels_of_the_methods_that_need_text(tmp_path):
+    entry = {"method": ["magnitude", "wanda", "wanda-pia"], "sparsity": 0.5}
+    calibration = FILE["calibration"] | {"seed": [0, 7]}
+    config = study(variants=["dense", entry], calibration=calibration, perplexity=None)
+    outcome = run_study(config, tmp_path / "store", base=tmp_path, offline=True)
+    (model,) = outcome.plan.models
+    labels = [variant.label for variant in model.variants]
+    assert labels == [
+        "dense",
+        "magnitude 0.5",
+        "wanda 0.5",
+        "wanda 0.5 calibration-seed-7",
+        "wanda-pia 0.5",
+        "wanda-pia 0.5 calibration-seed-7",
+    ]
+    store = Store.open(tmp_path / "store")
+    made = {variant["label"]: variant for variant in store.variants()}
+    assert len({one["realised"] for one in made.values()}) == len(made)
+    seeds = {cell["label"]: cell["calibration_seed"] for cell in store.plans()[0]["models"][0]["cells"]}
+    assert seeds["wanda 0.5"] == 0
+    assert seeds["wanda 0.5 calibration-seed-7"] == 7
+    assert seeds["magnitude 0.5"] is None
+    # The seed's variant is the same in a study that has this seed alone.
+    alone = study(variants=["dense", entry], calibration=FILE["calibration"] | {"seed": 7}, perplexity=None)
+    assert run_study(alone, tmp_path / "store", base=tmp_path, offline=True).rows_added == 0
+
+
+def test_the_published_methods_and_families_without_their_pass(tmp_path):
+    variants = ["dense", {"method": ["wanda-pia", "random-pia"], "sparsity": 0.5}]
+    with pytest.raises(
+        ConfigError, match=r"wanda-pia is not defined for .*: the published calibration pass knows no opt"
+    ):
+        make_plan(study("opt", variants=variants), base=tmp_path, offline=True)
+    make_plan(study("opt", variants=["dense", {"method": "random-pia", "sparsity": 0.5}]), base=tmp_path, offline=True)
 
 
 def test_the_studys_own_grid(bbq_folder, tmp_path):

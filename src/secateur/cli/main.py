@@ -181,7 +181,7 @@ def report(
 @app.command("prune")
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder or a Hub id.")],
-    method: Annotated[str, typer.Option("--method", help="random, magnitude or wanda.")],
+    method: Annotated[str, typer.Option("--method", help="A pruning method; docs/methods.md has them.")],
     sparsity: Annotated[str, typer.Option("--sparsity", help="Share of weights to remove, for example 0.5.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the pruned model.")],
     per: Annotated[str | None, typer.Option("--per", help="Comparison group: row or tensor.")] = None,
@@ -199,6 +199,9 @@ def prune(
         int | None, typer.Option("--length", min=2, help="Tokens in each; 2048, or 256 of the packaged corpus.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which sequences are taken.")] = 0,
+    cut: Annotated[
+        str, typer.Option("--cut", help="stream, or documents: the heads of the first that are long enough.")
+    ] = "stream",
     revision: Annotated[str | None, typer.Option("--revision", help="Hub branch, tag or commit.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")] = "auto",
     offline: Offline = False,
@@ -221,6 +224,7 @@ def prune(
             sequences=sequences,
             length=length,
             seed=seed,
+            cut=cut,
             device=device,
         ),
         out,

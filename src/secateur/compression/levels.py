@@ -42,3 +42,8 @@ def written(level: Fraction) -> str:
 def n_removed(n: int, sparsity: Fraction) -> int:
     """How many of ``n`` weights go: floor(sparsity * n), in rational arithmetic."""
     return sparsity.numerator * n // sparsity.denominator
+
+
+def n_removed_truncated(n: int, sparsity: Fraction) -> int:
+    """trunc(n * sparsity) with the product in float64: the published code's count, one short of ours here and there."""
+    return int(n * float(sparsity))

@@ -19,7 +19,8 @@ def magnitude_scores(weight: Tensor, stats: LayerStats) -> Tensor:
 MAGNITUDE = Method(
     name="magnitude",
     scores=magnitude_scores,
-    per="tensor",
+    groups=("tensor", "row"),
     summary="Removes the weights of smallest magnitude; needs no data",
     source="arXiv:1506.02626",
+    docs="docs/methods.md#magnitude",
 )

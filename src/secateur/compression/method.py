@@ -1,13 +1,18 @@
-"""What a pruning method is: a pure function from a weight and statistics to scores, and what it needs."""
+"""What a pruning method is: a pure function from a weight and statistics to scores, and four choices beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-from secateur.compression.masks import Group
+from secateur.compression.masks import EXACT, Group, MaskRule
+
+Propagation: TypeAlias = Literal["propagated", "one-shot", "pia"]
+"""What a block's input statistics are measured on. ``propagated``: what the already pruned blocks give it;
+``one-shot``: what the dense blocks give it; ``pia``: the published study's own pass over the dense blocks."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,37 @@ class Method:
     Args:
         name: As in study files.
         scores: The kernel.
-        per: The comparison group it uses unless told otherwise.
-        needs_inputs: Whether it needs calibration text.
-        uses_mask_seed: Whether the mask seed changes its masks.
+        groups: Comparison groups it may use; the first unless told otherwise.
         summary: One line for listings.
         source: Where it was published.
+        docs: Its page and section.
+        rule: How its scores become a mask.
+        passes: Where its input statistics may come from, the first unless told otherwise; empty if it needs none.
+        stays_dense: Linears it leaves alone, by the last part of their names.
+        uses_mask_seed: Whether the mask seed changes its masks.
     """
 
     name: str
     scores: Scores
-    per: Group
+    groups: tuple[Group, ...]
     summary: str
     source: str
-    needs_inputs: bool = False
+    docs: str
+    rule: MaskRule = EXACT
+    passes: tuple[Propagation, ...] = ()
+    stays_dense: frozenset[str] = frozenset()
     uses_mask_seed: bool = False
+
+    @property
+    def per(self) -> Group:
+        """The comparison group it uses unless told otherwise."""
+        return self.groups[0]
+
+    @property
+    def needs_inputs(self) -> bool:
+        """Whether it needs calibration text."""
+        return bool(self.passes)
+
+    def prunes(self, layer: str) -> bool:
+        """Whether it removes weights of the linear of this name."""
+        return layer.rpartition(".")[2] not in self.stays_dense

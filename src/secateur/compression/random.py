@@ -13,7 +13,7 @@ from secateur.randomness import Domain, bits
 def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     """Uniform scores that are a function of mask seed, layer name and place; the weight's values play no part.
 
-    Shapes: weight [o, i] -> int32 [o, i], 0 .. 2**31 - 1.
+    Shapes: weight [o, i] -> int32 [o, i], 0 .. ``masks.DRAWS`` - 1.
     """
     n = weight.numel()
     words = bits(Domain.MASK, stats.mask_seed, stats.layer).random_raw(-(-n // 2))
@@ -24,8 +24,9 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
 RANDOM = Method(
     name="random",
     scores=random_scores,
-    per="tensor",
+    groups=("tensor", "row"),
     uses_mask_seed=True,
     summary="Removes weights at random; the control that tells damage from method",
     source="control",
+    docs="docs/methods.md#random",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,18 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from secateur.compression.masks import keep_top
+from secateur.compression.inputs import Statistics, linears_with_inputs
 from secateur.compression.method import LayerStats
 from secateur.compression.recipe import Recipe
 from secateur.compression.verify import LayerCount, verify_layer
-from secateur.errors import InputError, VerificationError
 from secateur.identity import digest
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
-from secateur.models.walk import BlockWalk
-
-Statistics = Mapping[str, npt.NDArray[np.float32]]
-"""Layer name -> sum of squares of each input feature."""
 
 
 @dataclass
@@ -88,67 +83,16 @@ def realise(
 
     Raises:
         InputError: If the method needs inputs and neither sequences nor statistics were given.
+        UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
         VerificationError: If activations were not finite, or the result is not what the recipe says.
     """
     result = Realisation()
     total = sum(1 for _ in all_linears(loaded.model, loaded.family))
-    for name, linear, input_sq_sum in _with_inputs(loaded, planned, sequences, statistics):
+    for name, linear, input_sq_sum in linears_with_inputs(loaded, planned, sequences, statistics):
         _prune(result, planned, name, loaded.checkpoint.weight(name), linear, input_sq_sum)
         if progress:
             progress(name, len(result.layers), total)
     return result
-
-
-def _with_inputs(
-    loaded: LoadedModel,
-    planned: Recipe,
-    sequences: Sequence[Sequence[int]] | None,
-    statistics: Statistics | None,
-) -> Iterator[tuple[str, nn.Linear, Tensor | None]]:
-    """Every linear in model order with its input statistics; the caller prunes it before asking for the next."""
-    if not planned.spec.needs_inputs:
-        for name, linear in all_linears(loaded.model, loaded.family):
-            yield name, linear, None
-    elif statistics is not None:
-        for name, linear in all_linears(loaded.model, loaded.family):
-            yield name, linear, torch.from_numpy(np.array(statistics[name])).to(linear.weight.device)
-    elif sequences:
-        walk = BlockWalk(loaded, sequences)
-        for index in range(len(walk)):
-            sums = InputSums()
-            outputs = walk.observe(index, sums.see)
-            for name, linear in walk.linears(index).items():
-                yield name, linear, sums.of(name)
-            walk.advance(index, outputs if planned.propagation == "one-shot" else None)
-    else:
-        raise InputError(f"{planned.method} needs calibration sequences or stored statistics.")
-
-
-class InputSums:
-    """Sums of squares of the inputs of linears, gathered while a block runs."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-
-    def see(self, name: str, inputs: Tensor) -> None:
-        """Add a batch. Shapes: inputs [batch, tokens, i]."""
-        squares = inputs.detach().reshape(-1, inputs.shape[-1]).float().square()
-        # Float64 on the CPU: the sum then hardly depends on how tokens were batched; some devices have no float64.
-        batch = squares.sum(dim=0).double() if squares.device.type == "mps" else squares.sum(0, dtype=torch.float64)
-        self._sums[name] = self._sums.get(name, 0.0) + batch.cpu()
-
-    def of(self, name: str) -> Tensor:
-        """The sums of one linear. Shapes: -> float32 [i].
-
-        Raises:
-            VerificationError: If the linear saw no input, or inputs that are not finite.
-        """
-        if name not in self._sums:
-            raise VerificationError("A linear saw no calibration input.", where=name)
-        sums = self._sums[name].float()
-        if not torch.isfinite(sums).all():
-            raise VerificationError("Calibration inputs are NaN or infinite.", where=name)
-        return sums
 
 
 def _prune(
@@ -157,7 +101,11 @@ def _prune(
     weight = linear.weight
     sums = None if input_sq_sum is None else input_sq_sum.to(weight.device)
     stats = LayerStats(layer=name, mask_seed=planned.mask_seed or 0, input_sq_sum=sums)
-    kept = keep_top(planned.spec.scores(stored.to(weight.device), stats), sparsity=planned.sparsity, per=planned.per)
+    if planned.spec.prunes(name):
+        scores = planned.spec.scores(stored.to(weight.device), stats)
+        kept = planned.spec.rule.keep(scores, planned.sparsity, planned.per)
+    else:
+        kept = torch.ones_like(weight, dtype=torch.bool)
     zeros_before = weight.numel() - int(torch.count_nonzero(weight))
     weight.masked_fill_(~kept, 0)
     packed = np.packbits(kept.reshape(-1).cpu().numpy())

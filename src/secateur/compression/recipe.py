@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
 
 from secateur.compression.levels import exact_fraction, written
 from secateur.compression.masks import Group
-from secateur.compression.method import Method
+from secateur.compression.method import Method, Propagation
 from secateur.compression.methods import METHODS
 from secateur.errors import InputError
 from secateur.identity import Plain, digest
 from secateur.randomness import check_seed
-
-Propagation: TypeAlias = Literal["propagated", "one-shot"]
-"""``propagated``: each block is calibrated on what the already pruned blocks give it (as published);
-``one-shot``: all blocks on what the dense model gives them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +52,8 @@ class Recipe:
         parts = [self.method, written(self.sparsity)]
         if self.per != self.spec.per:
             parts.append(f"per-{self.per}")
-        if self.propagation == "one-shot":
-            parts.append("one-shot")
+        if self.propagation is not None and self.propagation != self.spec.passes[0]:
+            parts.append(self.propagation)
         if self.mask_seed:
             parts.append(f"mask-seed-{self.mask_seed}")
         return " ".join(parts)
@@ -70,7 +65,7 @@ def recipe(
     *,
     per: Group | None = None,
     mask_seed: int = 0,
-    propagation: Propagation = "propagated",
+    propagation: Propagation | None = None,
     calibration: str | None = None,
 ) -> Recipe:
     """A checked recipe with the method's defaults.
@@ -80,15 +75,20 @@ def recipe(
         sparsity: Share of each linear's weights to remove, 0 to 1.
         per: Comparison group; the method's own if ``None``.
         mask_seed: For methods that use one; ignored by others.
-        propagation: For methods that need calibration; ignored by others.
+        propagation: For methods that need calibration, their own if ``None``; ignored by others.
         calibration: Digest of the calibration sequences, for methods that need them.
 
     Raises:
-        InputError: For an unknown method, a level outside 0..1, or missing calibration.
+        InputError: For an unknown method, a level outside 0..1, a comparison group or propagation that the method
+            does not have, or missing calibration.
     """
     if method not in METHODS:
         raise InputError("There is no such pruning method.", allowed=", ".join(METHODS), got=method)
     spec = METHODS[method]
+    if per is not None and per not in spec.groups:
+        raise InputError(f"{method} has no such comparison group.", allowed=", ".join(spec.groups), got=per)
+    if spec.needs_inputs and propagation is not None and propagation not in spec.passes:
+        raise InputError(f"{method} has no such propagation.", allowed=", ".join(spec.passes), got=propagation)
     if spec.needs_inputs and calibration is None:
         raise InputError(
             f"{method} needs calibration text.", todo="name a corpus under `calibration`, or with --calibration"
@@ -98,7 +98,7 @@ def recipe(
         sparsity=exact_fraction(sparsity),
         per=per or spec.per,
         mask_seed=check_seed(mask_seed, "mask seed") if spec.uses_mask_seed else None,
-        propagation=propagation if spec.needs_inputs else None,
+        propagation=(propagation or spec.passes[0]) if spec.needs_inputs else None,
         calibration=calibration if spec.needs_inputs else None,
     )
 

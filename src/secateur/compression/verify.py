@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from secateur.compression.levels import n_removed
+from secateur.compression.masks import group_size
 from secateur.compression.recipe import Recipe
 from secateur.errors import SparsityMismatchError
 
@@ -36,11 +36,13 @@ class LayerCount:
         return self.rows * self.columns
 
 
-def expected_removed(planned: Recipe, rows: int, columns: int) -> int:
-    """How many weights of a rows x columns linear the recipe removes."""
-    if planned.per == "row":
-        return rows * n_removed(columns, planned.sparsity)
-    return n_removed(rows * columns, planned.sparsity)
+def expected_removed(planned: Recipe, layer: str, rows: int, columns: int) -> tuple[int, int]:
+    """The least and the most weights of a rows x columns linear that the recipe may remove; equal for most methods."""
+    if not planned.spec.prunes(layer):
+        return 0, 0
+    least, most = planned.spec.rule.bounds(group_size((rows, columns), planned.per), planned.sparsity)
+    groups = rows if planned.per == "row" else 1
+    return groups * least, groups * most
 
 
 def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zeros_before: int) -> LayerCount:
@@ -56,19 +58,21 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
     Shapes: weight [o, i], kept bool [o, i].
 
     Raises:
-        SparsityMismatchError: If the mask's count differs from the recipe, in total or in any row of a
+        SparsityMismatchError: If the mask's count is not within the recipe's bounds, in total or in any row of a
             per-row recipe, or a removed weight is not zero.
     """
     rows, columns = kept.shape
     removed = kept.numel() - int(kept.sum())
-    asked = expected_removed(planned, rows, columns)
-    uneven = planned.per == "row" and not bool(((~kept).sum(dim=1) == n_removed(columns, planned.sparsity)).all())
+    least, most = expected_removed(planned, layer, rows, columns)
+    per_row = (~kept).sum(dim=1)
+    uneven = planned.per == "row" and bool(((per_row < least // rows) | (per_row > most // rows)).any())
     left = int(torch.count_nonzero(weight[~kept]))
-    if removed != asked or uneven or left:
+    if not least <= removed <= most or uneven or left:
+        asked = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         raise SparsityMismatchError(
             "A pruned layer is not what its recipe says.",
             where=f"{layer}, {planned.label}",
-            allowed=f"{asked:,} of {kept.numel():,} weights removed"
+            allowed=f"{asked} of {kept.numel():,} weights removed"
             + (", equally per row" if planned.per == "row" else ""),
             got=f"{removed:,} removed, {left:,} of them not zero",
         )

@@ -23,8 +23,9 @@ def wanda_scores(weight: Tensor, stats: LayerStats) -> Tensor:
 WANDA = Method(
     name="wanda",
     scores=wanda_scores,
-    per="row",
-    needs_inputs=True,
+    groups=("row", "tensor"),
+    passes=("propagated", "one-shot"),
     summary="Removes weights with small |weight| x input norm, row by row; needs calibration text",
     source="arXiv:2306.11695",
+    docs="docs/methods.md#wanda",
 )

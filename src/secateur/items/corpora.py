@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,9 @@ SEPARATOR = "\n\n"
 
 SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 """Files that can be read. ``.json`` means one object per line, as the C4 shards have it."""
+
+Cut: TypeAlias = Literal["stream", "documents"]
+"""How calibration sequences are cut: from all documents strung together, or one from the head of each long one."""
 
 _RULE = "---"
 _DEFAULT_FIELD = "text"
@@ -237,20 +240,29 @@ def text_windows(
 
 
 def calibration_sequences(
-    corpus: Corpus, tokenize: Tokenize, *, sequences: int, length: int, seed: int, bos: int | None
+    corpus: Corpus,
+    tokenize: Tokenize,
+    *,
+    sequences: int,
+    length: int,
+    seed: int,
+    bos: int | None,
+    cut: Cut = "stream",
 ) -> list[tuple[int, ...]]:
     """Sequences of tokens to calibrate on, a function of the arguments and of nothing else.
 
-    The documents are put in an order drawn from the seed and the corpus's digest, tokenised as in
-    :func:`text_windows`, strung together and cut.
+    ``stream``: the documents are put in an order drawn from the seed and the corpus's digest, tokenised as in
+    :func:`text_windows`, strung together and cut. ``documents``: as published in arXiv 2605.08137, the first documents,
+    in the corpus's order, that fill a sequence, and the head of each.
 
     Args:
         corpus: The text.
         tokenize: The model's tokenizer.
         sequences: How many.
         length: Tokens in each, the BOS id included.
-        seed: 0 .. 2**32 - 1.
+        seed: 0 .. 2**32 - 1; plays no part in ``documents``.
         bos: Id put first in every sequence; ``None`` for none.
+        cut: One of the two ways.
 
     Raises:
         InputError: If the text is too short, or an argument is out of range.
@@ -258,6 +270,8 @@ def calibration_sequences(
     _check_at_least("The number of calibration sequences", sequences, 1, "sequences")
     _check_at_least("A calibration sequence's length", length, 2, "tokens")
     step = length - (bos is not None)
+    if cut == "documents":
+        return _heads(corpus, tokenize, sequences=sequences, length=length, bos=bos)
     needed = step * sequences
     # A sort of raw words, because the algorithm behind Generator.shuffle may change between NumPy versions.
     words = bits(Domain.CALIBRATION, seed, corpus.digest).random_raw(len(corpus.documents))
@@ -268,6 +282,26 @@ def calibration_sequences(
         raise _too_little(corpus, asked, step, bos, needed, len(tokens))
     head = () if bos is None else (bos,)
     return [(*head, *tokens[i * step : (i + 1) * step]) for i in range(sequences)]
+
+
+def _heads(
+    corpus: Corpus, tokenize: Tokenize, *, sequences: int, length: int, bos: int | None
+) -> list[tuple[int, ...]]:
+    head = () if bos is None else (bos,)
+    found: list[tuple[int, ...]] = []
+    for document in corpus.documents:
+        ids, _ = tokenize(document)
+        if len(head) + len(ids) >= length:
+            found.append((*head, *ids)[:length])
+            if len(found) == sequences:
+                return found
+    raise InputError(
+        "A corpus has too few long documents.",
+        where=f"corpus {corpus.name}",
+        allowed=f"{_counted(sequences, 'document')} of {length:,} tokens or more",
+        got=f"{_counted(len(found), 'such document')} of {len(corpus.documents):,}",
+        todo="ask for fewer or shorter sequences, name a larger corpus, or cut: stream",
+    )
 
 
 def calibration_digest(sequences: Sequence[Sequence[int]]) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from secateur.models.families import blocks_of, linears_of
+from secateur.errors import UnsupportedModelError
+from secateur.models.families import FAMILIES, blocks_of, linears_of
 from secateur.models.loading import LoadedModel
 
 Observer = Callable[[str, Tensor], None]
@@ -95,6 +96,49 @@ class BlockWalk:
                 handle.remove()
         self._arguments.setdefault(batch.shape[0], seen)
         return first[0]
+
+
+class PublishedWalk(BlockWalk):
+    """The walk of the published study's calibration, which is not every architecture's forward pass.
+
+    Hidden states start as plain embeddings. Attention is given the input norm's output, the MLP the output of the
+    norm the family names for it, and what each returns is added as it is: for Llama, Mistral and Phi-3 what their
+    blocks do, for Gemma 2 (scaled embeddings, four norms a block) something else. See ``docs/design/published.md``.
+
+    Args:
+        loaded: The model; it stays dense while it is walked.
+        sequences: Token ids, all of one length.
+
+    Raises:
+        UnsupportedModelError: If the family has no such pass.
+    """
+
+    def __init__(self, loaded: LoadedModel, sequences: Sequence[Sequence[int]]) -> None:
+        found = loaded.family.published_pass
+        if found is None:
+            raise UnsupportedModelError(
+                "The published calibration pass is not defined for this family.",
+                where=loaded.family.name,
+                allowed=", ".join(family.name for family in FAMILIES.values() if family.published_pass),
+                todo="use wanda, which walks any family's own forward pass",
+            )
+        self._parts = found
+        super().__init__(loaded, sequences)
+
+    @torch.inference_mode()
+    def _run(self, index: int, hidden: Tensor) -> Tensor:
+        part, parts = self._blocks[index].get_submodule, self._parts
+        given = self._arguments[hidden.shape[0]][index]
+        attended = part(parts.attention)(part(parts.attention_norm)(hidden), **given)
+        hidden = hidden + (attended[0] if isinstance(attended, tuple) else attended)
+        output: Tensor = hidden + part(parts.mlp)(part(parts.mlp_norm)(hidden))
+        return output
+
+    @torch.inference_mode()
+    def _enter(self, model: nn.Module, batch: Tensor) -> Tensor:
+        super()._enter(model, batch)  # records what the blocks are given besides hidden states
+        table = model.get_submodule(self._parts.embeddings)
+        return torch.nn.functional.embedding(batch, table.get_parameter("weight"))
 
 
 class _Entered(Exception):  # noqa: N818 - a signal that ends a forward pass early, not an error

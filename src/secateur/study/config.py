@@ -23,7 +23,7 @@ from pydantic import (
 from secateur.compression.levels import exact_fraction
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
-from secateur.items.corpora import PACKAGED
+from secateur.items.corpora import PACKAGED, Cut
 from secateur.items.orders import ORDERS
 
 
@@ -66,7 +66,7 @@ class VariantConfig(_Strict):
     sparsity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), Field(min_length=1)]
     per: Literal["row", "tensor"] | None = None
     mask_seed: Annotated[Seeds, Field(min_length=1)] = (0,)
-    propagation: Literal["propagated", "one-shot"] = "propagated"
+    propagation: Literal["propagated", "one-shot", "pia"] | None = None
 
 
 class BenchmarkConfig(_Strict):
@@ -146,7 +146,16 @@ class CalibrationConfig(_Strict):
     length: Annotated[int, Field(ge=2, strict=True)] = Field(
         default_factory=lambda said: calibration_size(said["corpus"])[1]
     )
-    seed: Seed = 0
+    seed: Annotated[Seeds, Field(min_length=1)] = (0,)
+    cut: Cut = "stream"
+
+    @model_validator(mode="after")
+    def _seeds_used(self) -> Self:
+        if len(set(self.seed)) != len(self.seed):
+            raise ValueError("seed: one stands there twice")
+        if self.cut == "documents" and self.seed != (0,):
+            raise ValueError("seed: documents are taken in file order, so there is no seed; leave it out")
+        return self
 
 
 def calibration_size(corpus: str) -> tuple[int, int]:

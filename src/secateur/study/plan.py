@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerFast
 
 from secateur.compression.methods import METHODS
-from secateur.compression.recipe import Recipe, planned_digest, recipe
+from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
 from secateur.identity import Plain
 from secateur.inference.backend import Decoding, Request
@@ -34,9 +34,8 @@ from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
-from secateur.study.config import SampledConfig, StudyConfig, VariantConfig
-
-DENSE = "dense"
+from secateur.study.config import SampledConfig, StudyConfig
+from secateur.study.variants import ask_rows, faults_of_variants, floor_rows, methods_of, name_variants
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,13 @@ class PlannedVariant:
         label: For people; unique within its model.
         recipe: What is done to the model; ``None`` for the dense one.
         planned: Its planned digest.
+        calibration_seed: Which calibration sequences it is made with, if any are drawn.
     """
 
     label: str
     recipe: Recipe | None
     planned: str
+    calibration_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ModelPlan:
         tokenizer: Its tokenizer.
         prompts: How items become its prompts.
         decoding: How its answers are sampled.
-        calibration: Token sequences, if any method needs them.
+        calibration: Digest -> token sequences, for the methods that need them.
         windows: Text to read, cut by its tokenizer.
         variants: Dense first.
         cells: In the order they are run.
@@ -90,7 +91,7 @@ class ModelPlan:
     tokenizer: PreTrainedTokenizerFast
     prompts: ChatPrompts
     decoding: Decoding
-    calibration: Sequence[Sequence[int]] | None
+    calibration: Mapping[str, Sequence[Sequence[int]]]
     windows: tuple[Window, ...]
     variants: tuple[PlannedVariant, ...]
     cells: tuple[PlannedCell, ...]
@@ -132,12 +133,7 @@ class Plan:
     @property
     def floor_rows(self) -> int:
         """Of the sampled rows, those of dense models that serve only as a floor."""
-        sampled = self.config.readouts.sampled
-        return 0 if sampled is None else len(self.models) * self._n_sampled(len(sampled.floor_seeds))
-
-    def _n_sampled(self, n_seeds: int) -> int:
-        sampled = self.config.readouts.sampled
-        return 0 if sampled is None else len(self.items) * len(ORDERS[sampled.orders]) * n_seeds
+        return len(self.models) * floor_rows(self.config, len(self.items))
 
     def requests(self, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
         """A variant's requests: those of :meth:`base_requests`, with floor seeds where it is dense."""
@@ -182,13 +178,13 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
         ConfigError: If methods, backend or benchmark do not exist, or two variants are the same; all at once.
         UserError: If a model, the items or a text cannot be found or are not what they should be.
     """
-    _check_names(config)
+    check_names(config)
     device = resolve_device(config.compute.device)
     dtype = dtype or (fast_dtype(device) if config.compute.dtype == "auto" else config.compute.dtype)
-    items = _items(config, base)
+    items = study_items(config, base)
     corpus = load_corpus(config.perplexity.corpus, base=base, offline=offline) if config.perplexity else None
     calibration = None
-    if config.calibration and _needs_calibration(config):
+    if config.calibration and any(METHODS[method].needs_inputs for method in methods_of(config)):
         calibration = load_corpus(config.calibration.corpus, base=base, offline=offline)
     models = tuple(
         _plan_model(
@@ -221,19 +217,29 @@ def _plan_model(
     sampled = config.readouts.sampled or SampledConfig()
     decoding = Decoding(sampled.temperature, sampled.max_new_tokens, stop_tokens(checkpoint, tokenizer))
     tokenize, begin = tokenize_with(tokenizer), begin_token(tokenizer)
-    sequences: list[tuple[int, ...]] | None = None
+    seeds: dict[int, str] = {}
+    sequences: dict[str, Sequence[Sequence[int]]] = {}
     if calibration is not None and config.calibration is not None:
         wanted = config.calibration
         check_context(checkpoint, wanted.length, "calibration.length")
-        sequences = calibration_sequences(
-            calibration, tokenize, sequences=wanted.sequences, length=wanted.length, seed=wanted.seed, bos=begin
-        )
+        for seed in wanted.seed:
+            drawn = calibration_sequences(
+                calibration,
+                tokenize,
+                sequences=wanted.sequences,
+                length=wanted.length,
+                seed=seed,
+                bos=begin,
+                cut=wanted.cut,
+            )
+            seeds[seed] = calibration_digest(drawn)
+            sequences[seeds[seed]] = drawn
     windows: list[Window] = []
     if corpus is not None and config.perplexity is not None:
         read = config.perplexity
         check_context(checkpoint, read.window, "perplexity.window")
         windows = text_windows(corpus, tokenize, window=read.window, bos=begin, limit=read.windows)
-    variants = _variants(config, checkpoint, calibration_digest(sequences) if sequences else None)
+    variants = _variants(config, checkpoint, seeds)
     ask_protocol: dict[str, Plain] = {
         **prompts.protocol,
         "temperature": sampled.temperature,
@@ -250,7 +256,7 @@ def _plan_model(
     }
     cells = []
     for variant in variants:
-        rows = _ask_rows(config, len(items), dense=variant.recipe is None)
+        rows = ask_rows(config, len(items), dense=variant.recipe is None)
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
         if windows:
@@ -295,47 +301,35 @@ def tokenize_with(tokenizer: PreTrainedTokenizerFast) -> Tokenize:
     return tokenize
 
 
-def _variants(config: StudyConfig, checkpoint: Checkpoint, calibration: str | None) -> tuple[PlannedVariant, ...]:
-    recipes: list[Recipe | None] = [None]
-    for entry in config.variants:
-        if isinstance(entry, VariantConfig):
-            recipes += [
-                recipe(
-                    method,
-                    level,
-                    per=entry.per,
-                    mask_seed=mask_seed,
-                    propagation=entry.propagation,
-                    calibration=calibration,
-                )
-                for method in entry.method
-                for level in entry.sparsity
-                for mask_seed in (entry.mask_seed if METHODS[method].uses_mask_seed else entry.mask_seed[:1])
-            ]
+def _variants(
+    config: StudyConfig, checkpoint: Checkpoint, calibrations: Mapping[int, str]
+) -> tuple[PlannedVariant, ...]:
     variants = [
-        PlannedVariant(one.label if one else DENSE, one, planned_digest(checkpoint.digest, one)) for one in recipes
+        PlannedVariant(one.label, one.recipe, planned_digest(checkpoint.digest, one.recipe), one.calibration_seed)
+        for one in name_variants(config, calibrations)
     ]
     seen: dict[str, PlannedVariant] = {}
     faults = []
     for variant in variants:
-        if variant.planned in seen:
-            faults.append(f"variants: {variant.label} is there twice")
-        seen[variant.planned] = variant
+        if (other := seen.setdefault(variant.planned, variant)) is not variant:
+            same = "is there twice" if other.label == variant.label else f"is the same as {other.label}"
+            faults.append(f"variants: {variant.label} {same}")
+        if variant.recipe and variant.recipe.propagation == "pia" and checkpoint.family.published_pass is None:
+            faults.append(
+                f"variants: {variant.recipe.method} is not defined for {checkpoint.reference}: the published "
+                f"calibration pass knows no {checkpoint.family.name} blocks"
+            )
     if faults:
-        raise ConfigError(faults, where=config.study)
+        raise ConfigError(list(dict.fromkeys(faults)), where=config.study)
     return tuple(variants)
 
 
-def _ask_rows(config: StudyConfig, n_items: int, *, dense: bool) -> dict[str, int]:
-    letter, sampled = config.readouts.letter, config.readouts.sampled
-    rows = {"letter": n_items * len(ORDERS[letter.orders]) if letter else 0, "sampled": 0}
-    if sampled:
-        n_seeds = len(sampled.seeds) + (len(sampled.floor_seeds) if dense else 0)
-        rows["sampled"] = n_items * len(ORDERS[sampled.orders]) * n_seeds
-    return rows
+def study_items(config: StudyConfig, base: Path) -> ItemSet:
+    """The items that a study asks.
 
-
-def _items(config: StudyConfig, base: Path) -> ItemSet:
+    Raises:
+        InputError: If they cannot be found or read, or none are left.
+    """
     wanted = config.benchmark
     benchmark = BENCHMARKS[wanted.name]
     folder = None if wanted.folder is None else base / expanded(wanted.folder)
@@ -363,27 +357,18 @@ def expanded(path: Path) -> Path:
         raise InputError("A folder's name cannot be read.", got=path, todo=str(error)) from None
 
 
-def _needs_calibration(config: StudyConfig) -> bool:
-    return any(
-        METHODS[method].needs_inputs
-        for entry in config.variants
-        if isinstance(entry, VariantConfig)
-        for method in entry.method
-    )
+def check_names(config: StudyConfig) -> None:
+    """Refuse a study that names something that does not exist.
 
-
-def _check_names(config: StudyConfig) -> None:
+    Raises:
+        ConfigError: With every such name.
+    """
     faults = []
     if config.benchmark.name not in BENCHMARKS:
         faults.append(f"benchmark.name: {config.benchmark.name!r} is not one of {', '.join(BENCHMARKS)}")
     if config.compute.backend not in BACKENDS:
         faults.append(f"compute.backend: {config.compute.backend!r} is not one of {', '.join(BACKENDS)}")
-    for number, entry in enumerate(config.variants):
-        for method in entry.method if isinstance(entry, VariantConfig) else ():
-            if method not in METHODS:
-                faults.append(f"variants.{number}.method: {method!r} is not one of {', '.join(METHODS)}")
-            elif METHODS[method].needs_inputs and config.calibration is None:
-                faults.append(f"calibration: missing; {method} (variants.{number}) needs it")
+    faults += faults_of_variants(config)
     if faults:
         raise ConfigError(faults, where=config.study)
 

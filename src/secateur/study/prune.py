@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import torch
 
 from secateur.compression.folder import check_new_folder, write_pruned_folder
-from secateur.compression.masks import Group
 from secateur.compression.methods import METHODS
 from secateur.compression.realise import Realisation, realise
 from secateur.compression.recipe import recipe
 from secateur.errors import ConfigError
 from secateur.inference.dtype import fast_dtype
-from secateur.items.corpora import calibration_digest, calibration_sequences, load_corpus
+from secateur.items.corpora import Cut, calibration_digest, calibration_sequences, load_corpus
 from secateur.models.checkpoint import find_checkpoint
 from secateur.models.loading import begin_token, load_model, load_tokenizer
 from secateur.randomness import check_seed
@@ -38,6 +37,7 @@ class PruneRequest:
     sequences: int | None = None
     length: int | None = None
     seed: int = 0
+    cut: str = "stream"
     device: str = "auto"
 
 
@@ -50,14 +50,21 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     """
     if asked.method not in METHODS:
         raise ConfigError([f"--method: {asked.method!r} is not one of {', '.join(METHODS)}"], where="secateur prune")
-    if asked.per not in (None, "row", "tensor"):
-        raise ConfigError([f"--per: {asked.per!r} is not one of row, tensor"], where="secateur prune")
     method = METHODS[asked.method]
+    if asked.per is not None and asked.per not in method.groups:
+        allowed = ", ".join(method.groups)
+        raise ConfigError(
+            [f"--per: {asked.per!r} is not one of {allowed}, which {asked.method} has"], where="secateur prune"
+        )
+    if asked.cut not in get_args(Cut):
+        raise ConfigError([f"--cut: {asked.cut!r} is not one of {', '.join(get_args(Cut))}"], where="secateur prune")
     unused = [
         option
         for option, given, used in (
             ("--mask-seed", asked.mask_seed != 0, method.uses_mask_seed),
-            ("--one-shot", asked.one_shot, method.needs_inputs),
+            ("--one-shot", asked.one_shot, "one-shot" in method.passes),
+            ("--cut", asked.cut != "stream", method.needs_inputs),
+            ("--seed", asked.seed != 0, method.needs_inputs and asked.cut == "stream"),
         )
         if given and not used
     ]
@@ -80,14 +87,16 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
             length=length,
             seed=check_seed(asked.seed),
             bos=begin_token(tokenizer),
+            cut=cast(Cut, asked.cut),
         )
-        about = f"{corpus.name}: {number} sequences of {length} tokens, seed {asked.seed}"
+        how = f"seed {asked.seed}" if asked.cut == "stream" else "heads of the first documents that long"
+        about = f"{corpus.name}: {number} sequences of {length} tokens, {how}"
     planned = recipe(
         asked.method,
         asked.sparsity,
-        per=cast(Group | None, asked.per),
+        per=asked.per,
         mask_seed=asked.mask_seed,
-        propagation="one-shot" if asked.one_shot else "propagated",
+        propagation="one-shot" if asked.one_shot else None,
         calibration=calibration_digest(sequences) if sequences else None,
     )
     device = resolve_device(asked.device)

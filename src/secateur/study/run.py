@@ -166,6 +166,7 @@ def register(store: Store, plan: Plan) -> str:
                         "task": cell.spec.task,
                         "variant": cell.variant.planned,
                         "rows": cell.rows,
+                        "calibration_seed": cell.variant.calibration_seed,
                         **_variant_record(cell.variant),
                     }
                     for cell in model.cells
@@ -298,7 +299,7 @@ class _ModelRun:
             made = realise(
                 self._loaded,
                 variant.recipe,
-                sequences=self.model.calibration,
+                sequences=self.model.calibration.get(variant.recipe.calibration or ""),
                 statistics=stored.statistics() if stored else None,
             )
             self._store.realise(

@@ -1,0 +1,87 @@
+"""What comes into each linear while calibration text passes, summed for the methods that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from secateur.compression.recipe import Recipe
+from secateur.errors import InputError, VerificationError
+from secateur.models.families import all_linears
+from secateur.models.loading import LoadedModel
+from secateur.models.walk import BlockWalk, PublishedWalk
+
+Statistics = Mapping[str, npt.NDArray[np.float32]]
+"""Layer name -> sum of squares of each input feature."""
+
+
+def linears_with_inputs(
+    loaded: LoadedModel,
+    planned: Recipe,
+    sequences: Sequence[Sequence[int]] | None,
+    statistics: Statistics | None,
+) -> Iterator[tuple[str, nn.Linear, Tensor | None]]:
+    """Every linear in model order with its input statistics; the caller prunes it before asking for the next.
+
+    Args:
+        loaded: The dense model, pruned while this goes on.
+        planned: Says whether and how inputs are measured.
+        sequences: Calibration token ids, all of one length.
+        statistics: Of an earlier realisation; used in place of ``sequences``.
+
+    Shapes: statistics of one linear, float32 [i]; ``None`` where it is not pruned or needs none.
+
+    Raises:
+        InputError: If the method needs inputs and neither sequences nor statistics were given.
+        UnsupportedModelError: If the family has no published pass and the recipe asks for it.
+        VerificationError: If a linear saw no input, or inputs that are not finite.
+    """
+    method = planned.spec
+    if not method.needs_inputs:
+        for name, linear in all_linears(loaded.model, loaded.family):
+            yield name, linear, None
+    elif statistics is not None:
+        for name, linear in all_linears(loaded.model, loaded.family):
+            known = torch.from_numpy(np.array(statistics[name])) if method.prunes(name) else None
+            yield name, linear, known
+    elif sequences:
+        walk = PublishedWalk(loaded, sequences) if planned.propagation == "pia" else BlockWalk(loaded, sequences)
+        for index in range(len(walk)):
+            sums = InputSums()
+            outputs = walk.observe(index, sums.see)
+            for name, linear in walk.linears(index).items():
+                yield name, linear, sums.of(name) if method.prunes(name) else None
+            walk.advance(index, None if planned.propagation == "propagated" else outputs)
+    else:
+        raise InputError(f"{planned.method} needs calibration sequences or stored statistics.")
+
+
+class InputSums:
+    """Sums of squares of the inputs of linears, gathered while a block runs."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+
+    def see(self, name: str, inputs: Tensor) -> None:
+        """Add a batch. Shapes: inputs [batch, tokens, i]."""
+        squares = inputs.detach().reshape(-1, inputs.shape[-1]).float().square()
+        # Float64 on the CPU: the sum then hardly depends on how tokens were batched; some devices have no float64.
+        batch = squares.sum(dim=0).double() if squares.device.type == "mps" else squares.sum(0, dtype=torch.float64)
+        self._sums[name] = self._sums.get(name, 0.0) + batch.cpu()
+
+    def of(self, name: str) -> Tensor:
+        """The sums of one linear. Shapes: -> float32 [i].
+
+        Raises:
+            VerificationError: If the linear saw no input, or inputs that are not finite.
+        """
+        if name not in self._sums:
+            raise VerificationError("A linear saw no calibration input.", where=name)
+        sums = self._sums[name].float()
+        if not torch.isfinite(sums).all():
+            raise VerificationError("Calibration inputs are NaN or infinite.", where=name)
+        return sums

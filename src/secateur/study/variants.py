@@ -1,0 +1,100 @@
+"""Which variants a study file names: its lists crossed, each variant with its recipe and its label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from secateur.compression.methods import METHODS
+from secateur.compression.recipe import Recipe, recipe
+from secateur.items.orders import ORDERS
+from secateur.study.config import StudyConfig, VariantConfig
+
+DENSE = "dense"
+
+
+@dataclass(frozen=True)
+class NamedVariant:
+    """One variant of a study, whatever the model.
+
+    Args:
+        label: For people; unique within the study.
+        recipe: What is done to a model; ``None`` for the dense one.
+        calibration_seed: Which calibration sequences it is made with, if any are drawn.
+    """
+
+    label: str
+    recipe: Recipe | None
+    calibration_seed: int | None = None
+
+
+def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[NamedVariant]:
+    """Every variant that a study names, dense first.
+
+    Args:
+        config: The study file, its methods, groups and propagations known to exist.
+        calibrations: Calibration seed -> digest of its sequences; one for each of the file's seeds if any method needs
+            text.
+    """
+    found = [NamedVariant(DENSE, None)]
+    for entry in config.variants:
+        for method in entry.method if isinstance(entry, VariantConfig) else ():
+            assert isinstance(entry, VariantConfig)
+            spec = METHODS[method]
+            for level in entry.sparsity:
+                for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
+                    for seed in calibrations if spec.needs_inputs else (None,):
+                        made = recipe(
+                            method,
+                            level,
+                            per=entry.per,
+                            mask_seed=mask_seed,
+                            propagation=entry.propagation,
+                            calibration=None if seed is None else calibrations[seed],
+                        )
+                        label = f"{made.label} calibration-seed-{seed}" if seed else made.label
+                        found.append(NamedVariant(label, made, seed))
+    return found
+
+
+def faults_of_variants(config: StudyConfig) -> list[str]:
+    """What is wrong with the methods that a study names, a line each."""
+    faults = []
+    for number, entry in enumerate(config.variants):
+        for method in entry.method if isinstance(entry, VariantConfig) else ():
+            assert isinstance(entry, VariantConfig)
+            place = f"variants.{number}"
+            if method not in METHODS:
+                faults.append(f"{place}.method: {method!r} is not one of {', '.join(METHODS)}")
+                continue
+            spec = METHODS[method]
+            if entry.per is not None and entry.per not in spec.groups:
+                faults.append(f"{place}.per: {entry.per!r} is not one of {', '.join(spec.groups)}, which {method} has")
+            if entry.propagation is not None and spec.passes and entry.propagation not in spec.passes:
+                allowed = ", ".join(spec.passes)
+                faults.append(f"{place}.propagation: {entry.propagation!r} is not one of {allowed}, which {method} has")
+            if spec.needs_inputs and config.calibration is None:
+                faults.append(f"calibration: missing; {method} ({place}) needs it")
+    return faults
+
+
+def methods_of(config: StudyConfig) -> tuple[str, ...]:
+    """The methods that a study names, each once."""
+    named = [method for entry in config.variants if isinstance(entry, VariantConfig) for method in entry.method]
+    return tuple(dict.fromkeys(named))
+
+
+def ask_rows(config: StudyConfig, n_items: int, *, dense: bool) -> dict[str, int]:
+    """Rows per table that one variant's ask cell holds when it is complete."""
+    letter, sampled = config.readouts.letter, config.readouts.sampled
+    rows = {"letter": n_items * len(ORDERS[letter.orders]) if letter else 0, "sampled": 0}
+    if sampled:
+        n_seeds = len(sampled.seeds) + (len(sampled.floor_seeds) if dense else 0)
+        rows["sampled"] = n_items * len(ORDERS[sampled.orders]) * n_seeds
+    return rows
+
+
+def floor_rows(config: StudyConfig, n_items: int) -> int:
+    """Of one dense model's sampled rows, those that serve only as a floor."""
+    sampled = config.readouts.sampled
+    return n_items * len(ORDERS[sampled.orders]) * len(sampled.floor_seeds) if sampled else 0
