@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -61,6 +62,13 @@ def test_every_entry_of_a_table_has_its_place(name, entries):
         assert f"`{entry}`" in text, f"{name} does not describe {entry}"
 
 
+@pytest.mark.parametrize("entry", FAMILIES.values(), ids=list(FAMILIES))
+def test_the_place_an_entry_names_is_there(entry):
+    name, _, anchor = entry.docs.partition("#")
+    headings = re.findall(r"^#+ (.+)$", page(name), flags=re.MULTILINE)
+    assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
 def test_the_example_study_is_one():
     import yaml
 
@@ -76,7 +84,7 @@ def test_every_key_of_the_study_file_is_described():
             assert re.search(rf"`[\w.\[\]]*{key}[.`]", text) or name == "ModelConfig", f"{name}.{key}"
 
 
-@pytest.mark.parametrize("name", ["docs/extending.md"])
+@pytest.mark.parametrize("name", ["docs/extending.md", "docs/families.md"])
 def test_python_in_the_docs_runs(name):
-    for block in re.findall(r"```python\n(.*?)```", page(name), flags=re.DOTALL):
-        exec(compile(block, name, "exec"), {})
+    for block in re.findall(r"^ *```python\n(.*?)```", page(name), flags=re.DOTALL | re.MULTILINE):
+        exec(compile(dedent(block), name, "exec"), {})

@@ -11,6 +11,12 @@ BRACKETS = (  # Mistral's shape: no system role of its own, a space before the a
     "{% elif m['role'] == 'assistant' %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 TODAY = "{{ strftime_now('%d %b %Y') }}\n" + CHAT_TEMPLATE
+THINKING = (  # Qwen 3's shape: thinks unless told not to, and shows the empty thought of an answer that had none
+    CHAT_TEMPLATE.replace(
+        "{{ turn['content'] }}", "{% if turn['role'] == 'assistant' %}<think></think>{% endif %}{{ turn['content'] }}"
+    )
+    + "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+)
 DEAF = "{{ bos_token }}hello"
 
 
@@ -32,6 +38,7 @@ def test_the_whole_prompt():
         (CHAT_TEMPLATE, "chat", "A"),
         (CHAT_TEMPLATE_NO_SYSTEM, "chat-folded", "A"),
         (BRACKETS, "chat-folded", " A"),
+        (THINKING, "chat", "A"),
         (None, "plain", " A"),
     ],
 )
@@ -44,6 +51,11 @@ def test_style_and_letters_by_rule(template, style, spelling):
     (tokens,) = made.tokens([text])
     (answered,) = made.tokens([text + spelling[:-1] + "C"])
     assert answered == (*tokens, made.letter_tokens[2])
+
+
+def test_a_model_that_can_think_is_asked_to_answer_at_once():
+    assert prompts(THINKING).text(make_item(), "012").endswith("<|assistant|>\n<think></think>")
+    assert prompts(CHAT_TEMPLATE).text(make_item(), "012").endswith("<|assistant|>\n")
 
 
 def test_a_folded_prompt_has_the_instruction_in_the_user_turn():

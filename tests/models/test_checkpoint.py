@@ -4,11 +4,13 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.tiny import ALL_FAMILIES, tiny_folder
+from tests.tiny import ALL_FAMILIES, TEXTS, tiny_folder
 
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
+from secateur.models.families import all_linears
 from secateur.models.loading import check_device, load_model, load_tokenizer, stop_tokens
+from secateur.models.tiny import build_tiny_model
 
 
 @pytest.fixture
@@ -176,6 +178,66 @@ def test_names_that_cannot_be_a_model(name, tmp_path):
 def test_tied_embeddings_load_and_stay_tied():
     loaded = load_model(Checkpoint(tiny_folder("gemma2"), "m"))
     assert loaded.model.lm_head.weight is loaded.model.model.embed_tokens.weight
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_the_headers_give_the_shapes_of_the_loaded_model(family, monkeypatch):
+    checkpoint = Checkpoint(tiny_folder(family), "m")
+    loaded = load_model(checkpoint)
+    expected = [(name, tuple(linear.weight.shape)) for name, linear in all_linears(loaded.model, loaded.family)]
+
+    def read(*_):
+        raise AssertionError("weights were read")
+
+    monkeypatch.setattr(Checkpoint, "weight", read)
+    monkeypatch.setattr(Checkpoint, "tensors", read)
+    assert list(Checkpoint(tiny_folder(family), "m").linear_shapes().items()) == expected
+
+
+def test_shapes_of_a_checkpoint_in_shards_are_in_model_order(folder):
+    whole = list(Checkpoint(folder, "m").linear_shapes().items())
+    weights = load_file(folder / "model.safetensors")
+    files = {"a.safetensors": sorted(weights)[::2], "b.safetensors": sorted(weights)[1::2]}
+    for file, part in files.items():
+        save_file({name: weights[name] for name in part}, folder / file)
+    index = {"weight_map": {name: file for file, part in files.items() for name in part}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors").unlink()
+    assert list(Checkpoint(folder, "m").linear_shapes().items()) == whole
+
+
+def test_twelve_blocks_are_in_the_order_of_their_numbers(tmp_path):
+    made = build_tiny_model(tmp_path, texts=TEXTS, num_hidden_layers=12)
+    found = list(Checkpoint(made, "m").linear_shapes())
+    assert len(found) == 12 * 7
+    assert [int(name.split(".")[2]) for name in found[::7]] == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda w: [w.pop(name) for name in list(w) if ".layers.1." in name],
+            r"(?s)not the blocks of its config.*allowed: 2 blocks, named model\.layers\.0.*got:     1\n.*together",
+        ),
+        (
+            lambda w: [w.pop(name) for name in list(w) if ".layers." in name],
+            "got:     none of that name",
+        ),
+        (
+            lambda w: w.update({"model.layers.1.mlp.up.weight": w.pop("model.layers.1.mlp.up_proj.weight")}),
+            r"(?s)under another name.*allowed: model\.layers\.1\.mlp\.up_proj\.weight.*next:    load the model once",
+        ),
+        (
+            lambda w: w.update({"model.layers.0.mlp.up_proj.weight": torch.zeros(6)}),
+            r"(?s)not stored as a matrix.*where:   model\.layers\.0\.mlp\.up_proj\.weight.*got:     \[6\]",
+        ),
+    ],
+)
+def test_headers_that_do_not_fit_are_an_error(folder, edit, message):
+    change(folder, edit)
+    with pytest.raises(UnsupportedModelError, match=message):
+        Checkpoint(folder, "m").linear_shapes()
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)

@@ -162,6 +162,14 @@ def demo(
     print("The model is a toy that has learned no facts: read the report for its form, not for its figures.")
 
 
+@app.command("families")
+def families() -> None:
+    """List the model families that can be pruned, with the page that describes each."""
+    from secateur.cli.listings import print_families
+
+    print_families()
+
+
 @app.command("report")
 def report(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="The store's folder.")],

@@ -14,8 +14,19 @@ if TYPE_CHECKING:
     from secateur.models.checkpoint import Checkpoint, find_checkpoint
     from secateur.models.families import FAMILIES
     from secateur.models.loading import LoadedModel, load_model
+    from secateur.models.published import PUBLISHED
+    from secateur.models.shapes import linear_shapes
 
-__all__ = ["FAMILIES", "ChatPrompts", "Checkpoint", "LoadedModel", "find_checkpoint", "load_model"]
+__all__ = [
+    "FAMILIES",
+    "PUBLISHED",
+    "ChatPrompts",
+    "Checkpoint",
+    "LoadedModel",
+    "find_checkpoint",
+    "linear_shapes",
+    "load_model",
+]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -24,7 +35,9 @@ __getattr__, __dir__ = lazy_exports(
         "Checkpoint": "checkpoint",
         "FAMILIES": "families",
         "LoadedModel": "loading",
+        "PUBLISHED": "published",
         "find_checkpoint": "checkpoint",
+        "linear_shapes": "shapes",
         "load_model": "loading",
     },
 )

@@ -137,5 +137,6 @@ class ChatPrompts:
             chat_template=_FIXED_DATE + self.tokenizer.get_chat_template(),
             tokenize=False,
             add_generation_prompt=answer is None,
+            enable_thinking=False,  # models that can think before they answer would spend the few tokens on that
         )
         return str(rendered)

@@ -1,6 +1,7 @@
 """A checkpoint on disk: a folder of safetensors, read tensor by tensor, and its identity.
 
-No torch module is built here, so a checkpoint can be hashed, or pruned into a new folder, without loading the model.
+No torch module is built here, so a checkpoint can be hashed, measured, or pruned into a new folder, without loading the
+model.
 """
 
 from __future__ import annotations
@@ -129,14 +130,7 @@ class Checkpoint:
         Raises:
             UnsupportedModelError: If it is stored under another name, or not as 16- or 32-bit floats.
         """
-        name = f"{layer}.weight"
-        if name not in self.weight_map:
-            raise UnsupportedModelError(
-                "The checkpoint stores a weight under another name than the loaded model.",
-                where=self.folder,
-                allowed=name,
-                todo="load the model once with transformers, save it with save_pretrained, and use that folder",
-            )
+        name = self._weight_name(layer)
         with self._open(self.weight_map[name]) as opened:
             dtype = opened.get_slice(name)[:0].dtype  # no rows, so nothing is read
         if dtype not in _FLOATS:
@@ -159,6 +153,40 @@ class Checkpoint:
             tensor: torch.Tensor = opened.get_tensor(name)
         return tensor
 
+    def linear_shapes(self) -> dict[str, tuple[int, int]]:
+        """Full layer name -> (rows, columns) of every linear that is pruned, in model order; only headers are read.
+
+        Shapes: the mapping's values are [o, i], as a linear's weight.
+
+        Raises:
+            UnsupportedModelError: If a linear of the family is not stored under its own name, or is no matrix, or if
+                there are not as many blocks as the config says.
+        """
+        prefix = f"{self.family.blocks}."
+        numbers = {name.removeprefix(prefix).partition(".")[0] for name in self.weight_map if name.startswith(prefix)}
+        expected = self.config.get("num_hidden_layers", len(numbers))
+        if len(numbers) != expected or not numbers:
+            raise UnsupportedModelError(
+                "The checkpoint has not the blocks of its config.",
+                where=self.folder,
+                allowed=f"{expected or 'one or more'} blocks, named {prefix}0 and so on",
+                got=len(numbers) or "none of that name",
+                todo="check that config.json and the weights belong together",
+            )
+        layers = [f"{prefix}{index}.{linear}" for index in range(len(numbers)) for linear in self.family.linears]
+        shapes: dict[str, tuple[int, int]] = {}
+        with ExitStack() as stack:
+            opened = {file: stack.enter_context(self._open(file)) for file in self.files}
+            for layer in layers:
+                name = self._weight_name(layer)
+                shape = opened[self.weight_map[name]].get_slice(name).get_shape()
+                if len(shape) != 2:
+                    raise UnsupportedModelError(
+                        "A linear's weight is not stored as a matrix.", where=name, allowed="[rows, columns]", got=shape
+                    )
+                shapes[layer] = (shape[0], shape[1])
+        return shapes
+
     @cached_property
     def n_weights(self) -> int:
         """Numbers in all tensors of the files; a tied weight that is stored once counts once."""
@@ -179,6 +207,17 @@ class Checkpoint:
                 rows.append([name, str(tensor.dtype), list(tensor.shape), _bytes_digest(tensor)])
         config = {key: value for key, value in self.config.items() if key not in _SAVED_BY}
         return digest("model", [rows, config])
+
+    def _weight_name(self, layer: str) -> str:
+        name = f"{layer}.weight"
+        if name not in self.weight_map:
+            raise UnsupportedModelError(
+                "The checkpoint stores a weight under another name than the loaded model.",
+                where=self.folder,
+                allowed=name,
+                todo="load the model once with transformers, save it with save_pretrained, and use that folder",
+            )
+        return name
 
     def _json_object(self, name: str) -> dict[str, Any]:
         path = self.folder / name

@@ -20,7 +20,8 @@ class PublishedPass:
     """Where the published pass finds its way through a model; ``docs/design/published.md`` says what it computes.
 
     Args:
-        embeddings: Path of the embedding table inside the model.
+        embeddings: Path of the embedding table inside the model. The table's rows are what the pass starts from; the
+            module around them may scale what it gives.
         attention_norm: Path, inside a block, of the norm whose output attention is given.
         attention: Path, inside a block, of attention.
         mlp_norm: Path, inside a block, of the norm whose output the MLP is given.

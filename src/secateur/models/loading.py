@@ -71,7 +71,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
         raise UnsupportedModelError(
             "transformers cannot load the model.",
             where=checkpoint.folder,
-            got=_in_a_line(error),
+            got=in_a_line(error),
             todo="check that config.json and the weights are whole and belong together",
         ) from error
     model, info = result
@@ -107,7 +107,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
             "The model's tokenizer cannot be loaded.",
             where=checkpoint.folder,
             allowed="tokenizer.json and tokenizer_config.json beside the weights",
-            got=_in_a_line(error),
+            got=in_a_line(error),
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UnsupportedModelError(
@@ -166,6 +166,12 @@ def check_device(device: str) -> torch.device:
     return target
 
 
+def in_a_line(error: Exception, longest: int = 200) -> str:
+    """An error of another library in one short line, for the ``got`` of ours."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def _check_finite(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
     broken = [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]
     if broken:
@@ -193,11 +199,6 @@ def _check_untied(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
                 where=f"{name} and {shared_with}",
             )
         owner[id(linear.weight)] = name
-
-
-def _in_a_line(error: Exception, longest: int = 200) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def _first_few(names: list[Any], shown: int = 3) -> str:

@@ -18,7 +18,7 @@ from secateur.models.families import FAMILIES, blocks_of, linears_of
 from secateur.models.loading import LoadedModel
 
 Observer = Callable[[str, Tensor], None]
-"""Called with a linear's full name and its input, [batch, tokens, in_features]."""
+"""Called with a linear's full name and its input, [..., in_features]: some blocks fold batch and tokens into one."""
 
 _TOKENS_PER_BATCH = 4096
 
