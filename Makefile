@@ -26,6 +26,7 @@ check: $(READY)  ## Style, types, import direction, docs
 
 docs: $(READY)  ## Rewrite the generated parts of the docs
 	$(BIN)/python scripts/cli_docs.py
+	$(BIN)/python scripts/published_counts.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -47,7 +47,7 @@ def study(**changes):
 
 
 def test_plan_run_status_report(folder):
-    planned = secateur("study", "plan", "s.yaml", "--offline", folder=folder).stdout
+    planned = secateur("study", "plan", "s.yaml", folder=folder).stdout
     assert "study cli [bold]: 12 items of invented" in planned
     assert "144 records: 36 letter, 96 sampled, 12 text (of the sampled, 24 are dense floor answers)" in planned
     assert "time: unknown until a cell has run into the store" in planned

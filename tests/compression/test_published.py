@@ -14,9 +14,11 @@ from secateur.compression.method import LayerStats
 from secateur.compression.random import random_scores
 from secateur.compression.realise import realise
 from secateur.compression.recipe import recipe
-from secateur.compression.verify import verify_layer
+from secateur.compression.verify import expected_total, verify_layer
 from secateur.errors import SparsityMismatchError, UnsupportedModelError
 from secateur.models.families import FAMILIES, all_linears
+from secateur.models.published import PUBLISHED
+from secateur.models.shapes import linear_shapes
 
 SEQUENCES = [[1, *range(10 + 7 * i, 70 + 7 * i)] for i in range(4)]
 WALKED = [family.name for family in FAMILIES.values() if family.published_pass]
@@ -173,3 +175,39 @@ def test_two_families_agree_on_what_a_dense_layer_is():
     for family in WALKED:
         linears = tiny_checkpoint(family).family.linears
         assert sum(name.endswith(LEFT_DENSE) for name in linears) == 2
+
+
+def by_hand(rule, per_row, blocks, layers):
+    """Removed weights over all blocks; ``layers``: (rows, columns, pruned) of one block."""
+    total = 0
+    for rows, columns, pruned in layers:
+        if pruned:
+            total += rows * rule(columns) if per_row else rule(rows * columns)
+    return blocks * total
+
+
+@pytest.mark.parametrize("tenths", [1, 3, 5, 7])
+def test_counts_on_gemma_2_9b(tenths):
+    """From the config's numbers by hand: 42 blocks, hidden 3584, inner 14336, 16 x 256 queries, 8 x 256 keys."""
+    attention = [(4096, 3584, True), (2048, 3584, True), (2048, 3584, True), (3584, 4096, False)]
+    layers = [*attention, (14336, 3584, True), (14336, 3584, True), (3584, 14336, False)]
+    everything = [(rows, columns, True) for rows, columns, _ in layers]
+    shapes = linear_shapes(PUBLISHED["google/gemma-2-9b-it"])
+    level = f"0.{tenths}"
+
+    def counts(method):
+        return expected_total(recipe(method, level, calibration="any"), shapes)
+
+    def exact(n):
+        return n * tenths // 10
+
+    total = 8_323_596_288
+    assert counts("random") == (by_hand(exact, False, 42, everything),) * 2 + (total,)
+    assert counts("magnitude") == counts("random")
+    assert counts("wanda") == (by_hand(exact, True, 42, everything),) * 2 + (total,)
+    assert counts("wanda-pia") == (by_hand(exact, True, 42, layers),) * 2 + (total,)
+    least, most, _ = counts("random-pia")
+    assert least < total * tenths / 10 < most < least * 1.01
+    assert counts("magnitude-pia") == (counts("magnitude")[0], total, total)
+    if tenths == 5:
+        assert counts("wanda-pia")[0] == 2_774_532_096

@@ -47,6 +47,13 @@ def test_the_help_in_the_docs_is_what_the_commands_say():
     assert page("docs/cli.md").endswith(cli_docs.generated()), "run `make docs`"
 
 
+def test_the_counts_in_the_docs_follow_from_the_shapes():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import published_counts
+
+    assert page("docs/published-study.md").endswith(published_counts.generated()), "run `make docs`"
+
+
 @pytest.mark.parametrize(
     ("name", "entries"),
     [

@@ -32,6 +32,20 @@ def print_families() -> None:
     print_entries(FAMILIES.values())
 
 
+def print_methods() -> None:
+    """Every pruning method."""
+    from secateur.compression.methods import METHODS
+
+    print_entries(METHODS.values())
+
+
+def print_benchmarks() -> None:
+    """Every benchmark."""
+    from secateur.items.benchmarks import BENCHMARKS
+
+    print_entries(BENCHMARKS.values())
+
+
 def print_entries(entries: Iterable[Listed]) -> None:
     """A line for each entry: name, summary, page. Plain text, so that it can be searched and cut."""
     rows = [(entry.name, entry.summary, entry.docs) for entry in entries]

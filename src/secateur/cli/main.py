@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from secateur import __version__
-from secateur.errors import ConfigError, UserError
+from secateur.errors import ConfigError, OfflineError, UserError
 
 if TYPE_CHECKING:
     from secateur.study.config import StudyConfig
@@ -94,15 +94,22 @@ def _root(
 
 
 @study_app.command("plan")
-def study_plan(study: StudyFile, store: StoreOption = None, bbq: Bbq = None, offline: Offline = False) -> None:
-    """Show what a study would do: cells, records, bytes, time. Asks nothing, writes nothing."""
+def study_plan(study: StudyFile, store: StoreOption = None, bbq: Bbq = None) -> None:
+    """Show what a study would do: cells, records, bytes, time. Asks nothing, fetches nothing, writes nothing."""
+    from secateur.cli.outline import print_outline
     from secateur.cli.show import print_plan
     from secateur.records.store import Store
+    from secateur.study.outline import outline_study
     from secateur.study.plan import make_plan
 
     config = _config(study, bbq)
     path = store or _default_store(study)
-    print_plan(make_plan(config, base=study.parent, offline=offline), Store.open(path) if path.exists() else None)
+    try:
+        plan = make_plan(config, base=study.parent, offline=True)
+    except OfflineError:
+        print_outline(outline_study(config, base=study.parent))
+    else:
+        print_plan(plan, Store.open(path) if path.exists() else None)
 
 
 @study_app.command("run")
@@ -162,6 +169,22 @@ def demo(
     print("The model is a toy that has learned no facts: read the report for its form, not for its figures.")
 
 
+@app.command("methods")
+def methods() -> None:
+    """List the pruning methods, with the section that describes each."""
+    from secateur.cli.listings import print_methods
+
+    print_methods()
+
+
+@app.command("benchmarks")
+def benchmarks() -> None:
+    """List the benchmarks, with the page that describes each."""
+    from secateur.cli.listings import print_benchmarks
+
+    print_benchmarks()
+
+
 @app.command("families")
 def families() -> None:
     """List the model families that can be pruned, with the page that describes each."""
@@ -189,7 +212,7 @@ def report(
 @app.command("prune")
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder or a Hub id.")],
-    method: Annotated[str, typer.Option("--method", help="A pruning method; docs/methods.md has them.")],
+    method: Annotated[str, typer.Option("--method", help="One that `secateur methods` lists.")],
     sparsity: Annotated[str, typer.Option("--sparsity", help="Share of weights to remove, for example 0.5.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the pruned model.")],
     per: Annotated[str | None, typer.Option("--per", help="Comparison group: row or tensor.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,18 @@ def expected_removed(planned: Recipe, layer: str, rows: int, columns: int) -> tu
     least, most = planned.spec.rule.bounds(group_size((rows, columns), planned.per), planned.sparsity)
     groups = rows if planned.per == "row" else 1
     return groups * least, groups * most
+
+
+def expected_total(planned: Recipe, shapes: Mapping[str, tuple[int, int]]) -> tuple[int, int, int]:
+    """The least and the most weights that a recipe may remove from a model, and the weights of all its linears.
+
+    Args:
+        planned: The recipe.
+        shapes: Layer name -> (rows, columns), as ``models.shapes.linear_shapes`` gives them.
+    """
+    bounds = [expected_removed(planned, layer, rows, columns) for layer, (rows, columns) in shapes.items()]
+    weights = sum(rows * columns for rows, columns in shapes.values())
+    return sum(least for least, _ in bounds), sum(most for _, most in bounds), weights
 
 
 def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zeros_before: int) -> LayerCount:

@@ -1,0 +1,48 @@
+"""What `study plan` prints of a study whose models or texts are not on this machine yet."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from secateur.cli.console import console, plain_table
+from secateur.study.outline import Outline
+
+
+def print_outline(outline: Outline) -> None:
+    """Configurations and records, and the sparsity each variant will reach where the model's shapes are known."""
+    out = console()
+    out.print(f"study {outline.config.study}: {len(outline.items):,} items of {outline.items.benchmark}", markup=False)
+    for note in outline.items.notes:
+        out.print(f"  {note}", markup=False)
+    columns = ("letter", "sampled", "dense floor", "expected sparsity")
+    table = plain_table("model", "variant", *columns)
+    for model in outline.config.models:
+        for variant in outline.variants:
+            rows = outline.rows(variant)
+            floor = outline.floor_rows // len(outline.config.models) if variant.recipe is None else 0
+            table.add_row(
+                escape(model.id),
+                variant.label,
+                f"{rows['letter']:,}",
+                f"{rows['sampled'] - floor:,}",
+                f"{floor:,}" if floor else "",
+                expected_range(outline.expected_sparsity(model.id, variant)),
+            )
+    out.print(table)
+    beside = f", and {outline.floor_rows:,} dense floor answers apart" if outline.floor_rows else ""
+    counts = ", ".join(f"{rows:,} {name} records" for name, rows in outline.n_rows.items() if rows)
+    out.print(f"{outline.n_configurations:,} configurations: {counts}{beside}", markup=False)
+    out.print(f"not on this machine: {', '.join(outline.missing)}; `secateur study run` fetches it", markup=False)
+    out.print("counted from the file and the items alone; text windows, bytes and time are not known yet", markup=False)
+
+
+def expected_range(bounds: tuple[float, float] | None) -> str:
+    """The sparsity a variant will reach: 33.33 %, at least 50.00 %, or about 50.00 %."""
+    if bounds is None:
+        return ""
+    least, most = bounds
+    if most - least < 5e-5:
+        return f"{least:.2%}".replace("%", " %")
+    if most >= 0.999:
+        return f"at least {least:.2%}".replace("%", " %")
+    return f"about {(least + most) / 2:.2%}".replace("%", " %")

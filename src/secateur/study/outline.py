@@ -1,0 +1,105 @@
+"""What a study would ask, counted from its file and its items alone: no model, no text, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from secateur.compression.verify import expected_total
+from secateur.errors import OfflineError
+from secateur.items.corpora import load_corpus
+from secateur.items.item import ItemSet
+from secateur.models.checkpoint import find_checkpoint
+from secateur.models.published import PUBLISHED
+from secateur.models.shapes import linear_shapes
+from secateur.study.config import StudyConfig
+from secateur.study.plan import check_names, study_items
+from secateur.study.variants import NamedVariant, ask_rows, floor_rows, name_variants
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A study before its models are there.
+
+    Args:
+        config: The study file.
+        items: What is asked.
+        variants: Of each model, dense first.
+        missing: Models and texts that are not on this machine.
+    """
+
+    config: StudyConfig
+    items: ItemSet
+    variants: tuple[NamedVariant, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def n_configurations(self) -> int:
+        """Models x variants, dense ones among them."""
+        return len(self.config.models) * len(self.variants)
+
+    def rows(self, variant: NamedVariant) -> dict[str, int]:
+        """Rows of one variant of one model per table, floor answers among them."""
+        return ask_rows(self.config, len(self.items), dense=variant.recipe is None)
+
+    @cached_property
+    def n_rows(self) -> dict[str, int]:
+        """Rows per table over all models and variants, without the dense floor answers."""
+        totals = {"letter": 0, "sampled": 0}
+        for variant in self.variants:
+            for table, rows in self.rows(variant).items():
+                totals[table] += len(self.config.models) * rows
+        totals["sampled"] -= self.floor_rows
+        return totals
+
+    @property
+    def floor_rows(self) -> int:
+        """Sampled rows that serve only as the dense models' floor."""
+        return len(self.config.models) * floor_rows(self.config, len(self.items))
+
+    @cached_property
+    def shapes(self) -> dict[str, Mapping[str, tuple[int, int]]]:
+        """The linears of those of the study's models whose shapes are known without a download."""
+        return {model.id: linear_shapes(PUBLISHED[model.id]) for model in self.config.models if model.id in PUBLISHED}
+
+    def expected_sparsity(self, model: str, variant: NamedVariant) -> tuple[float, float] | None:
+        """The least and the most that a variant's achieved sparsity can be, 0 to 1; ``None`` if shapes are unknown."""
+        shapes = self.shapes.get(model)
+        if shapes is None or variant.recipe is None:
+            return None
+        least, most, weights = expected_total(variant.recipe, shapes)
+        return least / weights, most / weights
+
+
+def outline_study(config: StudyConfig, *, base: Path) -> Outline:
+    """Count what a study would ask.
+
+    Args:
+        config: The study file.
+        base: Folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: If methods, backend or benchmark do not exist; all at once.
+        InputError: If the items cannot be found or read.
+    """
+    check_names(config)
+    seeds = config.calibration.seed if config.calibration else ()
+    # The digest of text that is not here is not known; what stands in its place never leaves this function's result.
+    variants = name_variants(config, {seed: f"calibration seed {seed}" for seed in seeds})
+    return Outline(config, study_items(config, base), tuple(variants), tuple(_missing(config, base)))
+
+
+def _missing(config: StudyConfig, base: Path) -> Iterator[str]:
+    for model in config.models:
+        try:
+            find_checkpoint(model.id, revision=model.revision, offline=True, base=base)
+        except OfflineError:
+            yield model.id
+    texts = [part.corpus for part in (config.perplexity, config.calibration) if part is not None]
+    for corpus in dict.fromkeys(texts):
+        try:
+            load_corpus(corpus, base=base, offline=True)
+        except OfflineError:
+            yield f"corpus {corpus}"
