@@ -96,19 +96,22 @@ def demo_study() -> StudyConfig:
     )
 
 
-def build_toy_model(folder: Path, items: Sequence[Item], *, steps: int = _STEPS, **shape: int) -> Path:
-    """Build a small Llama-shaped model and train it briefly to write plain text and to answer with a letter.
+def build_toy_model(
+    folder: Path, items: Sequence[Item], *, family: str = "llama", steps: int = _STEPS, **shape: int
+) -> Path:
+    """Build a small model and train it briefly to write plain text and to answer with a letter.
 
     Args:
         folder: Where it is saved; it appears last, so a killed build leaves no half model there.
         items: Whose prompts it practises on.
+        family: A name in ``FAMILIES``.
         steps: Training steps.
         shape: Fields of the model's config that replace the toy's.
     """
     documents = list(load_corpus(PACKAGED, base=Path(), offline=True).documents)
     texts = [*documents, *(LETTERS_V1.messages(item, ALL_ORDERS[0])[1] for item in items)]
     start = folder.with_name(_unfinished(folder.name))
-    build_tiny_model(start, texts=texts, **(_SHAPE | shape))
+    build_tiny_model(start, family=family, texts=texts, **(_SHAPE | shape))
     loaded = load_model(Checkpoint(start, str(start)))
     _train(loaded, documents, items, steps)
     loaded.model.save_pretrained(start)
