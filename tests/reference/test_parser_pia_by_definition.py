@@ -10,9 +10,9 @@ from secateur.records.parsers import PIA, UNPARSED, Choice
 
 SHOWN = ("one", "two", "three")
 PIECES = (
-    "answer", "Choose", "SELECT", "pick", "is", "Is", " ", "\n", "\u00a0", "\x1c", "(", ")", ".", ":", ",", "a", "B", "c",
-    "D", "e", "the", "pic", "answe", "\u017felect", "pic\u212a", "i\u017f", "\u0131s", "\u0130s", "\u00e1", "\u1e9a",
-    "\uff22", "\u24b7",
+    "answer", "Choose", "SELECT", "pick", "is", "Is", " ", "\n", "\u00a0", "\x1c", "(", ")", ".", ":", ",", "a", "B",
+    "c", "D", "e", "the", "pic", "answe", "\u017felect", "pic\u212a", "i\u017f", "\u0131s", "\u0130s", "\u00e1",
+    "\u1e9a", "\uff22", "\u24b7",
 )  # fmt: skip
 
 
