@@ -20,6 +20,7 @@ COMMANDS = (
     "study run",
     "study status",
     "report",
+    "import pia",
     "data get",
 )
 

@@ -67,9 +67,30 @@ class ConfigError(UserError):
 
     def __init__(self, faults: list[str], *, where: object = "", todo: str = "") -> None:
         self.faults = list(faults)
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        what = f"{count} in {where}:" if where else f"{count}:"
-        super().__init__("\n".join([what, *(f"  - {fault}" for fault in faults)]), todo=todo)
+        super().__init__(_listed(faults, where), todo=todo)
+
+
+class RecordsError(InputError):
+    """Records of another program are not what they should be; carries all faults found, or the first of many.
+
+    Args:
+        faults: One line per fault, each naming file and line.
+        where: What was read.
+        more: Whether there may be further faults.
+        todo: What the reader can do next.
+    """
+
+    def __init__(self, faults: list[str], *, where: object = "", more: bool = False, todo: str = "") -> None:
+        self.faults = list(faults)
+        listed = _listed(faults, where)
+        super().__init__(f"{listed}\n  and perhaps more: reading ended here" if more else listed, todo=todo)
+
+
+def _listed(faults: list[str], where: object) -> str:
+    """How many faults, and each on a line of its own."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    what = f"{count} in {where}:" if where else f"{count}:"
+    return "\n".join([what, *(f"  - {fault}" for fault in faults)])
 
 
 class UnsupportedModelError(UserError):

@@ -10,7 +10,7 @@ import pytest
 
 from secateur.errors import InputError
 from secateur.items.orders import ALL_ORDERS, option_at
-from secateur.records import parsers
+from secateur.records import parser_pia, parser_strict
 from secateur.records.parsers import (
     ANSWERS,
     PARSERS,
@@ -368,8 +368,10 @@ def test_an_order_that_does_not_exist_is_an_error():
 
 def test_the_page_has_the_rules_and_every_parser():
     page = (Path(__file__).parents[2] / "docs" / "parsers.md").read_text(encoding="utf-8")
-    rules = parsers.__doc__[parsers.__doc__.index("1.  *Tidying") : parsers.__doc__.index("Other parsers have")]
+    strict, pia = parser_strict.__doc__, parser_pia.__doc__
+    rules = strict[strict.index("1.  *Tidying") : strict.index("Other parsers have")]
     assert rules.replace("``", "`").strip() in page
+    assert pia[pia.index("1.  The text") :].strip() in page
     for name in PARSERS:
         assert f"## `{name}`" in page
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from secateur import __version__
+from secateur.cli.importing import import_app
+from secateur.cli.interrupt import interruptible as _interruptible
 from secateur.errors import ConfigError, OfflineError, UserError
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ study_app = typer.Typer(help="Plan, run and look after a whole study.", no_args_
 data_app = typer.Typer(help="Get and check benchmark files.", no_args_is_help=True)
 app.add_typer(study_app, name="study")
 app.add_typer(data_app, name="data")
-
-INTERRUPTED = 130
+app.add_typer(import_app, name="import")
 
 Offline = Annotated[bool, typer.Option("--offline", help="Make no network call at all.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.YAML", help="The study file; see docs/study-file.md.")]
@@ -66,16 +66,6 @@ def _leave(code: object) -> NoReturn:
             sys.stderr.flush()
         os._exit(code or 0)
     sys.exit(code)  # type: ignore[arg-type]
-
-
-@contextmanager
-def _interruptible(kept: str) -> Iterator[None]:
-    """Leave quietly on Ctrl-C, saying what was kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"\nsecateur: interrupted; {kept}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _version(wanted: bool) -> None:

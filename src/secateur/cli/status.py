@@ -36,7 +36,7 @@ def print_status(store: Store) -> bool:
                     cell["label"],
                     cell["task"],
                     *complete,
-                    _achieved(realised[cell["variant"]]),
+                    _achieved(realised[cell["variant"]], cell),
                 )
         out.print(table)
         out.print(f"{have:,} of {want:,} records", markup=False)
@@ -54,9 +54,12 @@ def print_repairs(store: Store) -> None:
         out.print(f"given up: {problem}", soft_wrap=True, markup=False)
 
 
-def _achieved(variant: dict[str, Any]) -> str:
+def _achieved(variant: dict[str, Any], cell: dict[str, Any]) -> str:
     if variant["recipe"] is None:
         return "dense"
+    if cell.get("source"):  # imported answers
+        counted = cell["achieved"]
+        return f"{counted['zeros'] / counted['weights']:.4f}" if counted else "not known"
     if variant["realised"] is None:
         return "not made yet"
     return f"{variant['n_removed'] / variant['n_weights']:.4f}"

@@ -55,9 +55,9 @@ SAMPLED = Table(
 )
 """Sampled answers: the decoded text and why it ended (see ``STOPS``)."""
 
-STOPS = ("eos", "length", "nonfinite")
+STOPS = ("eos", "length", "nonfinite", "imported")
 """``eos``: an end token was drawn; ``length``: all new tokens were used; ``nonfinite``: the logits were NaN or
-infinite, nothing could be drawn from there on."""
+infinite, nothing could be drawn from there on; ``imported``: another program's record, which does not say why."""
 
 TEXT = Table(
     "text",

@@ -50,8 +50,10 @@ class Variant:
         method: ``dense`` or the name of the method.
         series: What is drawn as one line: the recipe without its level.
         nominal: The level that was asked for, 0..1; ``None`` where the recipe has none.
-        achieved: Weights the mask removed / weights of the pruned linears; ``None`` if the variant was never made.
+        achieved: Weights the mask removed / weights of the pruned linears; ``None`` if the variant was never made, or
+            was imported without such counts.
         rows: Rows there are and rows planned, per table.
+        source: The format its answers were imported from; empty if they were asked here.
     """
 
     key: str
@@ -63,6 +65,12 @@ class Variant:
     nominal: float | None
     achieved: float | None
     rows: Mapping[str, tuple[int, int]]
+    source: str = ""
+
+    @property
+    def axis(self) -> float | None:
+        """Its place on the axis of sparsity: the achieved one; where imported answers lack it, the nominal one."""
+        return self.nominal if self.achieved is None and self.source else self.achieved
 
     @property
     def dense(self) -> bool:

@@ -141,9 +141,9 @@ def series_of(data: ReportData, model: str) -> dict[str, list[Variant]]:
     """The variants of a model that are drawn as one line, by achieved sparsity; those never made are left out."""
     found: dict[str, list[Variant]] = {}
     for variant in data.of_model(model):
-        if not variant.dense and variant.achieved is not None:
+        if not variant.dense and variant.axis is not None:
             found.setdefault(variant.series, []).append(variant)
-    return {name: sorted(variants, key=lambda v: v.achieved or 0.0) for name, variants in found.items()}
+    return {name: sorted(variants, key=lambda v: v.axis or 0.0) for name, variants in found.items()}
 
 
 def _settle(figure: Canvas) -> None:

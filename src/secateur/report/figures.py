@@ -339,12 +339,12 @@ def _dose_panel(
         points = [(v, row) for v in variants if measured(row := get(v))]
         if not points:
             continue
-        x = [(v.achieved or 0.0) + asides[v.key] for v, _ in points]
+        x = [(v.axis or 0.0) + asides[v.key] for v, _ in points]
         y = [row["value"] for _, row in points]
         look = looks[method]
         panel.plot(x, y, color=look.colour, linewidth=1.2, linestyle=LINES[line % len(LINES)], zorder=3)
         for variant, row in points:
-            at = variant.achieved or 0.0
+            at = variant.axis or 0.0
             transform = _shifted(asides[variant.key], panel.transData)
             if row["low"] is not None and row["high"] is not None:
                 panel.plot(
@@ -370,14 +370,14 @@ def _dose_panel(
 
 def _width(data: ReportData) -> float:
     """Where the axis of achieved sparsity ends, in every panel."""
-    return max(0.1, min(1.0, max(v.achieved or 0.0 for v in data.variants))) * 1.07
+    return max(0.1, min(1.0, max(v.axis or 0.0 for v in data.variants))) * 1.07
 
 
 def _asides(data: ReportData, model: str) -> dict[str, float]:
     """How far each marker is set aside, in units of the axis: only those at the same place, and none past another."""
     width = _width(data)
     points = sorted(
-        (v.achieved or 0.0, place, v.key)
+        (v.axis or 0.0, place, v.key)
         for place, variants in enumerate(series_of(data, model).values())
         for v in variants
     )
@@ -406,10 +406,10 @@ def _crosses(panel: Axes, data: ReportData, variants: Sequence[Variant]) -> None
     """A cross at the top for each of these that was made: there is no value to draw."""
     looks = styles(v.method for v in data.variants)
     for variant in variants:
-        if variant.achieved is None:
+        if variant.axis is None:
             continue
         panel.plot(
-            [variant.achieved],
+            [variant.axis],
             [0.96],
             transform=_shifted(_asides(data, variant.model).get(variant.key, 0.0), panel.get_xaxis_transform()),
             color=looks[variant.method].colour,

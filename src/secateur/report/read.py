@@ -266,6 +266,9 @@ def _by_variant(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     return found
 
 
+_NOT_DEPARTURES = ("method", "sparsity", "calibration", "source")
+
+
 def _variant(
     model: Mapping[str, Any],
     key: str,
@@ -275,10 +278,12 @@ def _variant(
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
     method = str(recipe.get("method", DENSE))
-    departs = [f"{name} {recipe[name]}" for name in sorted(recipe) if name not in ("method", "sparsity", "calibration")]
+    departs = [f"{name} {recipe[name]}" for name in sorted(recipe) if name not in _NOT_DEPARTURES]
     achieved = 0.0 if method == DENSE else None
     if layers is not None and method != DENSE:
         achieved = METRICS["achieved_sparsity"].function(count_layers(layers)).value
+    elif layers is None and entry.get("achieved"):  # of imported answers: counted by another program
+        achieved = entry["achieved"]["zeros"] / entry["achieved"]["weights"]
     return Variant(
         key=key,
         model=str(model["model"]),
@@ -289,6 +294,7 @@ def _variant(
         nominal=float(Fraction(recipe["sparsity"])) if "sparsity" in recipe else None,
         achieved=achieved,
         rows=rows,
+        source=str(entry.get("source", "")),
     )
 
 

@@ -1,0 +1,40 @@
+"""The table of formats that can be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from secateur.records.imports.pia import SOURCE, import_pia
+from secateur.records.imports.write import ImportOutcome
+
+
+@dataclass(frozen=True)
+class Import:
+    """A format of another program's answers.
+
+    Args:
+        name: What it is asked for by; the key of the table, and the name of its command.
+        summary: One line.
+        docs: Its page.
+        run: From files and a store to what was done; each format has further arguments of its own.
+    """
+
+    name: str
+    summary: str
+    docs: str
+    run: Callable[..., ImportOutcome]
+
+
+IMPORTS: dict[str, Import] = {
+    one.name: one
+    for one in (
+        Import(
+            name=SOURCE,
+            summary="records of the published pipeline (arXiv 2605.08137), one JSON object per line",
+            docs="docs/importing.md",
+            run=import_pia,
+        ),
+    )
+}
+"""Every format by name."""

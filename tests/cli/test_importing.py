@@ -1,0 +1,90 @@
+"""``secateur import`` as a user meets it, in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from tests.records.imports.conftest import write_small_bbq
+from tests.records.imports.pia_files import answers, lines, record, write
+
+from secateur.items import load_bbq
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SECATEUR")}
+
+
+def secateur(*arguments, folder, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "secateur", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, timeout=180, env=ENVIRONMENT, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with BBQ-like items and two files of records."""
+    folder = tmp_path_factory.mktemp("import")
+    items = load_bbq(write_small_bbq(folder / "bbq"))
+    write(folder / "dense.jsonl", answers(items, model="<b>acme"))
+    write(folder / "wanda.jsonl", answers(items, model="<b>acme", method="wanda", sparsity=50))
+    meta = {"model": "<b>acme", "method": "wanda", "target_sparsity": 50, "actual_sparsity": 25.0,
+            "total_prunable_params": 400, "zero_params": 100}  # fmt: skip
+    (folder / "meta.json").write_text(json.dumps(meta))
+    (folder / "p.csv").write_text("model,prune_method,sparsity,perplexity,perplexity_se\n<b>acme,dense,0,8.9,0.1\n")
+    return folder
+
+
+def test_import_status_report(folder):
+    files = ("dense.jsonl", "wanda.jsonl", "--bbq", "bbq", "--perplexity", "p.csv", "--pruning-meta", "meta.json")
+    done = secateur("import", "pia", *files, "--into", "s", folder=folder)
+    assert "dense.jsonl: 60 records" in done.stderr
+    assert "Imported from the published pipeline's records: 120 in 2 files." in done.stdout
+    assert "120 answers of 2 variants to 12 items, 120 of them added now" in done.stdout
+    assert done.stdout.endswith("next: secateur report s --out report --parser strict (or pia, as published)\n")
+    assert "0 of them added now" in secateur("import", "pia", *files, "--into", "s", folder=folder).stdout
+
+    status = secateur("study", "status", "s", folder=folder).stdout
+    assert "120 of 120 records" in status
+    assert "0.2500" in status
+    assert "every file is as written" in status
+
+    for parser in ("strict", "pia"):
+        said = secateur("report", "s", "--out", parser, "--parser", parser, folder=folder).stdout
+        assert "wanda 0.5 (achieved sparsity 25.00 %)" in said
+    page = (folder / "pia" / "index.html").read_text(encoding="utf-8")
+    assert "<b>acme" not in page, "names from records are escaped"
+    assert "Nothing here was pruned or asked by Secateur." in page
+    assert (folder / "strict" / "tables" / "metrics.csv").read_text() != (
+        folder / "pia" / "tables" / "metrics.csv"
+    ).read_text()
+
+
+def test_without_counts_of_zeros_the_report_says_so(folder):
+    secateur("import", "pia", "dense.jsonl", "wanda.jsonl", "--bbq", "bbq", "--into", "bare", folder=folder)
+    assert "not known" in secateur("study", "status", "bare", folder=folder).stdout
+    secateur("report", "bare", "--out", "bare-report", folder=folder)
+    page = (folder / "bare-report" / "index.html").read_text(encoding="utf-8")
+    assert "Pruned variants of unknown achieved sparsity, drawn at the nominal level: 1." in page
+
+
+def test_faults_are_shown_without_a_traceback(folder):
+    (folder / "bad.jsonl").write_text('{"model": 1}\n')
+    failed = secateur("import", "pia", "bad.jsonl", "--bbq", "bbq", "--into", "never", folder=folder, code=2)
+    assert failed.stderr.startswith(
+        "secateur: 11 faults in the records:\n  - bad.jsonl, line 1: model: allowed is a text"
+    )
+    assert "Traceback" not in failed.stderr
+    assert not (folder / "never").exists()
+
+
+def test_a_cut_off_line_is_refused_until_it_is_to_be_dropped(folder):
+    items = load_bbq(folder / "bbq")
+    (folder / "torn.jsonl").write_text(lines(record(item) for item in items)[:-5])
+    arguments = ("import", "pia", "torn.jsonl", "--bbq", "bbq", "--into", "torn")
+    failed = secateur(*arguments, folder=folder, code=2)
+    assert "torn.jsonl, line 12: the last line is cut off after" in failed.stderr
+    done = secateur(*arguments, "--drop-torn-line", folder=folder)
+    assert "Last lines that were cut off and left out: 1 (torn.jsonl)." in done.stdout
