@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ import yaml
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError
+from secateur.items.conversations import document_of
+from secateur.items.corpora import Corpus
+from secateur.items.text_protocols import TEXT_PROTOCOLS
+from secateur.models.chat import render_conversation
+from secateur.models.tiny import CHAT_TEMPLATE_NO_SYSTEM
 from secateur.records.store import Store
+from secateur.study import reading
 from secateur.study import run as run_module
 from secateur.study.config import parse_study
 from secateur.study.missing import missing_rows
@@ -235,6 +242,54 @@ def test_text_beyond_the_models_context_is_refused(changes, what, tmp_path):
         InputError, match=rf"(?s)longer than the model's context.*{what}.*at most 4,096 tokens.*got: +5,000"
     ):
         make_plan(study(**changes), base=tmp_path, offline=True)
+
+
+def test_conversations_are_read_through_each_models_own_template(tmp_path, monkeypatch):
+    """As the published study's perplexity; what a template refuses is counted where a reader of the plan sees it."""
+    talk = [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"Who forgot key {n}?"}]
+        if n % 3 == 0
+        else [{"role": "user", "content": f"Who forgot key {n}?"}, {"role": "assistant", "content": "The miller."}]
+        for n in range(60)
+    ]
+    corpus = Corpus("tulu-3", tuple(map(document_of, talk)), "made up")
+    monkeypatch.setattr(reading, "load_conversations", lambda name, *, offline: corpus)
+    short = replace(TEXT_PROTOCOLS["tulu3-512x256"], window=32, windows=20)
+    monkeypatch.setitem(TEXT_PROTOCOLS, short.name, short)
+    models = [str(tiny_folder("llama")), str(tiny_folder("gemma2", CHAT_TEMPLATE_NO_SYSTEM))]
+    config = study(models=models, variants=["dense"], perplexity={"protocol": short.name}, calibration=None)
+    plan = make_plan(config, base=tmp_path, offline=True)
+    for model in plan.models:
+        rendered = [render_conversation(model.tokenizer, turns) for turns in talk]
+        ids = [i for text in rendered if text for i in model.tokenizer(text, add_special_tokens=False).input_ids]
+        assert [list(w.tokens) for w in model.windows] == [ids[k : k + 32] for k in range(0, 20 * 32, 32)]
+    assert plan.models[0].text.refused == 0
+    refused, rendered = plan.models[1].text.refused, plan.models[1].text.rendered
+    assert 0 < refused < rendered < 40
+    store = Store.create(tmp_path / "store")
+    run_module.register(store, plan)
+    (said,) = (one["text"] for one in store.plans())
+    assert (said["protocol"], said["window"], said["windows"], said["bos"]) == (
+        "tulu3-512x256", 32, 20, "what the chat template writes",
+    )  # fmt: skip
+    assert said["left_out"] == [
+        f"{plan.models[1].name}: its chat template refused {refused} of the first {refused + rendered} conversations"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "bos"),
+    [
+        ({"protocol": "packaged-256"}, "packaged-256", "first token of every window"),
+        ({"window": 64, "windows": 6, "bos": "once"}, "packaged-64-bosonce", "once, before the whole text"),
+        ({"window": 64, "windows": 6, "bos": "none"}, "packaged-64-nobos", "none"),
+    ],
+)
+def test_a_protocol_has_a_name_and_says_where_bos_stands(read, name, bos, tmp_path):
+    plan = make_plan(study(variants=["dense"], perplexity=read), base=tmp_path, offline=True)
+    assert (plan.text["protocol"], plan.text["bos"]) == (name, bos)
+    first = [window.tokens[0] == plan.models[0].tokenizer.bos_token_id for window in plan.models[0].windows]
+    assert first == [{"once": place == 0, "none": False}.get(read.get("bos"), True) for place in range(len(first))]
 
 
 def test_a_store_keeps_its_dtype(finished, tmp_path):

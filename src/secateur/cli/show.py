@@ -26,6 +26,13 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     out.print(f"study {plan.config.study}: {len(plan.items):,} items of {plan.items.benchmark}", markup=False)
     for note in plan.items.notes:
         out.print(f"  {note}", markup=False)
+    if plan.text:
+        out.print(
+            "text: {protocol}; {windows:,} windows of {window:,} tokens; BOS token: {bos}".format_map(plan.text),
+            markup=False,
+        )
+        for note in plan.text["left_out"]:
+            out.print(f"  {note}", markup=False)
     table = plain_table("model", "variant", "letter", "sampled", "text windows")
     for model in plan.models:
         for variant in model.variants:

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -25,6 +26,7 @@ from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
 from secateur.items.corpora import PACKAGED
 from secateur.items.orders import ORDERS
+from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
 
 
 class _Strict(BaseModel):
@@ -131,11 +133,45 @@ class ReadoutsConfig(_Strict):
 
 
 class PerplexityConfig(_Strict):
-    """Which text is read."""
+    """Which text is read: a protocol by name, or one's own."""
 
+    protocol: str | None = None
     corpus: str = PACKAGED
     window: Annotated[int, Field(ge=2, strict=True)] = 512
     windows: Count | None = None
+    bos: BosRule = "every"
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in TEXT_PROTOCOLS:
+            raise ValueError(f"{value!r} is not one of {', '.join(TEXT_PROTOCOLS)}")
+        return value
+
+    @field_validator("corpus", "window", "windows", "bos")
+    @classmethod
+    def _only_without_protocol(cls, value: Any, info: ValidationInfo) -> Any:
+        # A protocol that was named and is unknown is not in the data; one that was not named is None there.
+        if info.data.get("protocol", "unknown") is not None:
+            raise ValueError("cannot stand beside protocol, which fixes it; name one or the other")
+        return value
+
+    @property
+    def reading(self) -> TextProtocol:
+        """The protocol that is meant; one's own has an empty name."""
+        if self.protocol is not None:
+            return TEXT_PROTOCOLS[self.protocol]
+        return TextProtocol(
+            name="",
+            corpus=self.corpus,
+            window=self.window,
+            windows=self.windows,
+            bos=self.bos,
+            conversations=False,
+            summary="",
+            docs="docs/study-file.md",
+            source="the study file",
+        )
 
 
 class CalibrationConfig(_Strict):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -25,7 +26,6 @@ from secateur.items.corpora import (
     calibration_digest,
     calibration_sequences,
     load_corpus,
-    text_windows,
 )
 from secateur.items.item import Condition, ItemSet
 from secateur.items.orders import ALL_ORDERS, ORDERS
@@ -35,6 +35,7 @@ from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
 from secateur.study.config import SampledConfig, StudyConfig, VariantConfig
+from secateur.study.reading import Reading, about_text, cut_text, load_text
 
 DENSE = "dense"
 
@@ -80,7 +81,7 @@ class ModelPlan:
         prompts: How items become its prompts.
         decoding: How its answers are sampled.
         calibration: Token sequences, if any method needs them.
-        windows: Text to read, cut by its tokenizer.
+        text: What is read, cut by its tokenizer; ``None`` if perplexity is not measured.
         variants: Dense first.
         cells: In the order they are run.
     """
@@ -91,9 +92,14 @@ class ModelPlan:
     prompts: ChatPrompts
     decoding: Decoding
     calibration: Sequence[Sequence[int]] | None
-    windows: tuple[Window, ...]
+    text: Reading | None
     variants: tuple[PlannedVariant, ...]
     cells: tuple[PlannedCell, ...]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Text to read, cut by its tokenizer."""
+        return self.text.windows if self.text else ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,18 @@ class Plan:
         """Of the sampled rows, those of dense models that serve only as a floor."""
         sampled = self.config.readouts.sampled
         return 0 if sampled is None else len(self.models) * self._n_sampled(len(sampled.floor_seeds))
+
+    @cached_property
+    def text(self) -> dict[str, Any] | None:
+        """What is read and how it is cut, as the store keeps it; ``None`` if perplexity is not measured."""
+        return self.text_of(self.models)
+
+    def text_of(self, models: Sequence[ModelPlan]) -> dict[str, Any] | None:
+        """The same for some of the models."""
+        if self.corpus is None or self.config.perplexity is None:
+            return None
+        read = {model.name: model.text for model in models if model.text is not None}
+        return about_text(self.config.perplexity.reading, self.corpus, read)
 
     def _n_sampled(self, n_seeds: int) -> int:
         sampled = self.config.readouts.sampled
@@ -186,7 +204,7 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
     device = resolve_device(config.compute.device)
     dtype = dtype or (fast_dtype(device) if config.compute.dtype == "auto" else config.compute.dtype)
     items = _items(config, base)
-    corpus = load_corpus(config.perplexity.corpus, base=base, offline=offline) if config.perplexity else None
+    corpus = load_text(config.perplexity.reading, base=base, offline=offline) if config.perplexity else None
     calibration = None
     if config.calibration and _needs_calibration(config):
         calibration = load_corpus(config.calibration.corpus, base=base, offline=offline)
@@ -228,11 +246,11 @@ def _plan_model(
         sequences = calibration_sequences(
             calibration, tokenize, sequences=wanted.sequences, length=wanted.length, seed=wanted.seed, bos=begin
         )
-    windows: list[Window] = []
+    text = None
     if corpus is not None and config.perplexity is not None:
-        read = config.perplexity
-        check_context(checkpoint, read.window, "perplexity.window")
-        windows = text_windows(corpus, tokenize, window=read.window, bos=begin, limit=read.windows)
+        protocol = config.perplexity.reading
+        check_context(checkpoint, protocol.window, "perplexity.window")
+        text = cut_text(protocol, corpus, tokenizer, tokenize)
     variants = _variants(config, checkpoint, calibration_digest(sequences) if sequences else None)
     ask_protocol: dict[str, Plain] = {
         **prompts.protocol,
@@ -253,9 +271,9 @@ def _plan_model(
         rows = _ask_rows(config, len(items), dense=variant.recipe is None)
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
-        if windows:
+        if text is not None:
             spec = CellSpec(variant.planned, "text", text_protocol, config.compute.token_budget)
-            cells.append(PlannedCell(variant, spec, {"text": len({window.key for window in windows})}))
+            cells.append(PlannedCell(variant, spec, {"text": text.n_distinct}))
     return ModelPlan(
         name=checkpoint.reference,
         checkpoint=checkpoint,
@@ -263,7 +281,7 @@ def _plan_model(
         prompts=prompts,
         decoding=decoding,
         calibration=sequences,
-        windows=tuple(windows),
+        text=text,
         variants=variants,
         cells=tuple(cells),
     )

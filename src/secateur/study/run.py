@@ -149,7 +149,7 @@ def register(store: Store, plan: Plan) -> str:
                 plan.corpus.name,
                 plan.corpus.digest,
                 window_rows(plan.corpus.name, model.windows),
-                about=_about_text(plan, [model]),
+                about=plan.text_of([model]),
             )
         store.add_model({"digest": model.checkpoint.digest, "name": model.name, "family": model.checkpoint.family.name})
         for variant in model.variants:
@@ -180,7 +180,7 @@ def register(store: Store, plan: Plan) -> str:
             "notes": list(plan.items.notes),
             "dtype": plan.dtype,
             **_readouts(plan.config),
-            "text": _about_text(plan, plan.models) if plan.corpus else None,
+            "text": plan.text,
             "calibration": plan.config.calibration.model_dump(mode="json") if plan.config.calibration else None,
             "models": models,
         }
@@ -197,29 +197,6 @@ def _readouts(config: StudyConfig) -> dict[str, Plain]:
         if sampled is None
         else sampled.model_dump(mode="json") | {"orders": list(ORDERS[sampled.orders])},
     }
-
-
-def _about_text(plan: Plan, models: Sequence[ModelPlan]) -> dict[str, Plain]:
-    """What is read, and how it is cut, for one model or for all of a plan."""
-    assert plan.corpus is not None
-    assert plan.config.perplexity is not None
-    begins = {model.windows[0].tokens[0] == model.tokenizer.bos_token_id for model in models if model.windows}
-    bos, ending = _BOS[begins == {True}, begins == {False}]
-    return {
-        "protocol": f"{plan.corpus.name}-{plan.config.perplexity.window}-{ending}",
-        "corpus": plan.corpus.name,
-        "source": plan.corpus.source,
-        "window": plan.config.perplexity.window,
-        "windows": max(len(model.windows) for model in models),
-        "bos": bos,
-    }
-
-
-_BOS = {
-    (True, False): ("first token of every window", "bos"),
-    (False, True): ("none", "nobos"),
-    (False, False): ("first token of every window where the tokenizer has one", "ownbos"),
-}
 
 
 def _variant_record(variant: PlannedVariant) -> dict[str, Plain]:
