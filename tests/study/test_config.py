@@ -130,6 +130,30 @@ def test_a_bos_rule_that_does_not_exist():
     assert fault.startswith("perplexity.bos: Input should be 'every', 'once' or 'none'")
 
 
+def test_divergence_is_measured_only_if_it_is_named():
+    assert parse_study(SMALLEST | {"perplexity": {}}).perplexity.divergence is None
+    read = parse_study(SMALLEST | {"perplexity": {"protocol": "packaged-256", "divergence": {}}}).perplexity
+    assert (read.divergence.every, read.divergence.top) == (64, 256)
+
+
+@pytest.mark.parametrize(
+    ("read", "fault"),
+    [
+        (
+            {"protocol": "packaged-256", "divergence": {"every": 256}},
+            "perplexity: divergence.every is 256, and a window has 255 scored tokens",
+        ),
+        ({"window": 64, "divergence": {}}, "perplexity: divergence.every is 64, and a window has 63 scored tokens"),
+        ({"divergence": {"every": 0}}, "perplexity.divergence.every: Input should be greater than or equal to 1"),
+        ({"divergence": {"top": True}}, "perplexity.divergence.top: must be a whole number"),
+        ({"divergence": {"last": 1}}, "perplexity.divergence.last: unknown key"),
+    ],
+)
+def test_faults_of_divergence(read, fault):
+    (found,) = faults(SMALLEST | {"perplexity": read})
+    assert found.startswith(fault)
+
+
 def test_a_key_that_stands_twice_is_an_error(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("study: a\nmodels: [m]\nvariants: [dense]\nstudy: b\n")

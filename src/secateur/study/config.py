@@ -24,6 +24,7 @@ from pydantic import (
 from secateur.compression.levels import exact_fraction
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
+from secateur.inference.backend import Probe
 from secateur.items.corpora import PACKAGED
 from secateur.items.orders import ORDERS
 from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
@@ -132,6 +133,18 @@ class ReadoutsConfig(_Strict):
         return self
 
 
+class DivergenceConfig(_Strict):
+    """At which positions of the text whole distributions are compared, and how many tokens of each are kept."""
+
+    every: Count = 64
+    top: Count = 256
+
+    @property
+    def probe(self) -> Probe:
+        """The same, as a backend takes it."""
+        return Probe(self.every, self.top)
+
+
 class PerplexityConfig(_Strict):
     """Which text is read: a protocol by name, or one's own."""
 
@@ -140,6 +153,7 @@ class PerplexityConfig(_Strict):
     window: Annotated[int, Field(ge=2, strict=True)] = 512
     windows: Count | None = None
     bos: BosRule = "every"
+    divergence: DivergenceConfig | None = None
 
     @field_validator("protocol")
     @classmethod
@@ -155,6 +169,13 @@ class PerplexityConfig(_Strict):
         if info.data.get("protocol", "unknown") is not None:
             raise ValueError("cannot stand beside protocol, which fixes it; name one or the other")
         return value
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> Self:
+        scored = self.reading.window - 1
+        if self.divergence is not None and self.divergence.every > scored:
+            raise ValueError(f"divergence.every is {self.divergence.every}, and a window has {scored:,} scored tokens")
+        return self
 
     @property
     def reading(self) -> TextProtocol:

@@ -34,6 +34,7 @@ from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
+from secateur.records.tables import DIVERGENCE, REFERENCE, TEXT
 from secateur.study.config import SampledConfig, StudyConfig, VariantConfig
 from secateur.study.reading import Reading, about_text, cut_text, load_text
 
@@ -101,6 +102,17 @@ class ModelPlan:
         """Text to read, cut by its tokenizer."""
         return self.text.windows if self.text else ()
 
+    @property
+    def reference(self) -> CellSpec:
+        """The cell with the distributions that variants are compared with, if divergence is measured."""
+        return next(c.spec for c in self.cells if c.spec.task == "divergence" and c.variant.recipe is None)
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many tokens the model chooses from, if its config says."""
+        found = self.checkpoint.config.get("vocab_size")
+        return found if isinstance(found, int) else None
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -151,7 +163,7 @@ class Plan:
         if self.corpus is None or self.config.perplexity is None:
             return None
         read = {model.name: model.text for model in models if model.text is not None}
-        return about_text(self.config.perplexity.reading, self.corpus, read)
+        return about_text(self.config.perplexity, self.corpus, read)
 
     def _n_sampled(self, n_seeds: int) -> int:
         sampled = self.config.readouts.sampled
@@ -272,8 +284,7 @@ def _plan_model(
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
         if text is not None:
-            spec = CellSpec(variant.planned, "text", text_protocol, config.compute.token_budget)
-            cells.append(PlannedCell(variant, spec, {"text": text.n_distinct}))
+            cells += _text_cells(config, variant, text.n_distinct, text_protocol)
     return ModelPlan(
         name=checkpoint.reference,
         checkpoint=checkpoint,
@@ -285,6 +296,19 @@ def _plan_model(
         variants=variants,
         cells=tuple(cells),
     )
+
+
+def _text_cells(
+    config: StudyConfig, variant: PlannedVariant, n_windows: int, protocol: dict[str, Plain]
+) -> Iterator[PlannedCell]:
+    """The cells in which a variant reads text."""
+    budget = config.compute.token_budget
+    yield PlannedCell(variant, CellSpec(variant.planned, "text", protocol, budget), {TEXT.name: n_windows})
+    looked = config.perplexity.divergence if config.perplexity else None
+    if looked is not None:
+        spec = CellSpec(variant.planned, "divergence", {**protocol, "every": looked.every, "top": looked.top}, budget)
+        table = REFERENCE if variant.recipe is None else DIVERGENCE
+        yield PlannedCell(variant, spec, {table.name: n_windows})
 
 
 def check_context(checkpoint: Checkpoint, n_tokens: int, what: str) -> None:

@@ -14,6 +14,7 @@ from secateur.items.corpora import Corpus, Tokenize, Window, load_corpus, text_w
 from secateur.items.text_protocols import TextProtocol
 from secateur.models.chat import render_conversation
 from secateur.models.loading import begin_token
+from secateur.study.config import PerplexityConfig
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,14 @@ def cut_text(protocol: TextProtocol, corpus: Corpus, tokenizer: PreTrainedTokeni
     return Reading(tuple(windows), begin is not None, rendered.count(False), rendered.count(True))
 
 
-def about_text(protocol: TextProtocol, corpus: Corpus, read: Mapping[str, Reading]) -> dict[str, Plain]:
+def about_text(config: PerplexityConfig, corpus: Corpus, read: Mapping[str, Reading]) -> dict[str, Plain]:
     """What is read and how it is cut, for people: by one model or by all of a plan (name -> reading)."""
+    protocol, looked = config.reading, config.divergence
     begins = {reading.has_bos for reading in read.values()}
     bos, ending = _bos(protocol, begins)
+    name = protocol.name or f"{corpus.name}-{protocol.window}-{ending}"
     return {
-        "protocol": protocol.name or f"{corpus.name}-{protocol.window}-{ending}",
+        "protocol": name,
         "corpus": corpus.name,
         "source": corpus.source,
         "window": protocol.window,
@@ -89,6 +92,9 @@ def about_text(protocol: TextProtocol, corpus: Corpus, read: Mapping[str, Readin
             for name, reading in read.items()
             if reading.refused
         ],
+        "divergence": None
+        if looked is None
+        else {"every": looked.every, "top": looked.top, "subset": f"{name}/every-{looked.every}/top-{looked.top}"},
     }
 
 
