@@ -80,6 +80,25 @@ def test_plan_run_status_report(folder):
     assert (folder / "r" / "tables" / "metrics.csv").exists()
 
 
+def test_text_and_divergence_are_told_by_plan_status_and_report(folder, tmp_path):
+    read = {"protocol": "packaged-256", "divergence": {"every": 50, "top": 8}}
+    few = study(variants=["dense", {"method": "random", "sparsity": 0.5}], perplexity=read)
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(few))
+    planned = secateur("study", "plan", tmp_path / "d.yaml", folder=folder).stdout
+    (n,) = map(int, re.findall(r"text: packaged-256; (\d+) windows of 256 tokens; BOS token: first token of", planned))
+    assert "divergence from dense: packaged-256/every-50/top-8" in planned
+    assert f"{2 * n} text, {n} reference, {n} divergence" in planned
+    assert f"about {(24 * 18 + 72 * 2.8 + 2 * n * 15.8 + n * (8 + 5 * 8 * 5.7 + 18.4)) / 1e6:.1f} MB" in planned
+    secateur("study", "run", tmp_path / "d.yaml", "--store", tmp_path / "x", "--offline", folder=folder)
+    status = secateur("study", "status", tmp_path / "x", folder=folder).stdout
+    assert re.search(rf"random 0\.5 +divergence +{n} / {n} +100%", status)
+    assert "every file is as written" in status
+    secateur("report", tmp_path / "x", "--out", tmp_path / "r", folder=folder)
+    page = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    assert "KL from dense" in page
+    assert "lower bound: top 8 of" in page
+
+
 def test_status_counts_the_rows_of_each_study_and_no_others(folder, tmp_path):
     """The second study wants other seeds; the first one's answers must not make it look complete."""
     other = study(study="other seeds", readouts={"sampled": {"seeds": [3, 4], "floor_seeds": [1, 2]}}, perplexity=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.tiny import ALL_FAMILIES, make_items, tiny_model
 
-from secateur.inference.backend import Decoding, Request
+from secateur.inference.backend import Decoding, Probe, Request
 from secateur.inference.backends import BACKENDS
 from secateur.inference.sameness import compare
 from secateur.items.corpora import Window
@@ -96,3 +96,63 @@ def test_nothing_asked_gives_nothing(asked):
     make, _, _ = asked
     assert list(make().answer([])) == []
     assert list(make().read_text([])) == []
+
+
+PROBE = Probe(every=7, top=20)
+
+
+def probed(backend, windows, probe=PROBE, tokens=None):
+    return {score.window: score.probed for score in backend.read_text(windows, probe, tokens)}
+
+
+def test_a_probe_sees_the_most_probable_tokens_and_all_the_others_together(asked):
+    make, _, windows = asked
+    plain = list(make().read_text(windows))
+    assert all(score.probed is None for score in plain)
+    for score, window in zip(make().read_text(windows, PROBE), windows, strict=True):
+        seen = score.probed
+        assert seen.tokens.shape == seen.logprobs.shape == (79 // 7, 20) == (PROBE.positions(window), PROBE.top)
+        assert (seen.tokens.dtype, seen.logprobs.dtype, seen.rest.dtype) == (np.int32, np.float32, np.float32)
+        assert (np.diff(seen.logprobs, axis=1) <= 0).all()
+        assert (seen.best == seen.tokens[:, 0]).all()
+        assert (np.sort(seen.tokens, axis=1) == np.array([np.unique(row) for row in seen.tokens])).all()
+        mass = np.exp(seen.logprobs.astype(np.float64)).sum(axis=1) + np.exp(seen.rest.astype(np.float64))
+        np.testing.assert_allclose(mass, 1, atol=2e-6)
+    assert [score.nll for score in make().read_text(windows, PROBE)] == [score.nll for score in plain]
+
+
+def test_the_same_probe_sees_the_same_bits(asked):
+    make, _, windows = asked
+    seen = probed(make(), windows)
+    assert seen == probed(make(), windows)
+    tokens = {key: one.tokens for key, one in seen.items()}
+    assert seen == probed(make(), windows, tokens=tokens), "whoever chose the tokens"
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_batch_size_and_company_change_a_probe_by_rounding_only(asked, rows):
+    make, _, windows = asked
+    seen = probed(make(), windows)
+    tokens = {key: one.tokens for key, one in seen.items()}
+    for other in (probed(make(rows * 80), windows, tokens=tokens), probed(make(), windows[3:5], tokens=tokens)):
+        for key, one in other.items():
+            np.testing.assert_allclose(one.logprobs, seen[key].logprobs, atol=1e-4)
+            np.testing.assert_allclose(one.rest, seen[key].rest, atol=1e-4)
+
+
+def test_a_probe_for_more_tokens_than_there_are_keeps_all(asked):
+    make, _, windows = asked
+    for seen in probed(make(), windows[:2], Probe(every=40, top=10**6)).values():
+        assert (np.sort(seen.tokens, axis=1) == np.arange(seen.tokens.shape[1])).all()
+        assert np.isneginf(seen.rest).all()
+
+
+def test_other_tokens_than_the_best_can_be_asked_about(asked):
+    make, _, windows = asked
+    whole = probed(make(), windows[:1], Probe(every=7, top=10**6))[windows[0].key]
+    tokens = np.tile(np.array([5, 3, 8], np.int32), (11, 1))
+    seen = probed(make(), windows[:1], tokens={windows[0].key: tokens})[windows[0].key]
+    assert (seen.tokens == tokens).all()
+    places = np.argsort(whole.tokens, axis=1)[:, [5, 3, 8]]
+    assert (seen.logprobs == np.take_along_axis(whole.logprobs, places, axis=1)).all()
+    assert (seen.best == whole.tokens[:, 0]).all()

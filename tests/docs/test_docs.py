@@ -10,6 +10,7 @@ import pytest
 from secateur.compression.methods import METHODS
 from secateur.inference.backends import BACKENDS
 from secateur.items.benchmarks import BENCHMARKS
+from secateur.items.text_protocols import TEXT_PROTOCOLS
 from secateur.models.families import FAMILIES
 from secateur.records.parsers import PARSERS
 from secateur.study.config import StudyConfig, parse_study
@@ -60,6 +61,7 @@ def test_the_counts_in_the_docs_follow_from_the_shapes():
         ("docs/methods.md", METHODS),
         ("docs/families.md", FAMILIES),
         ("docs/parsers.md", PARSERS),
+        ("docs/corpora.md", TEXT_PROTOCOLS),
         ("docs/study-file.md", {name: None for name in BACKENDS if name != "scripted"} | BENCHMARKS),
     ],
 )

@@ -634,6 +634,48 @@ def test_windows_of_byte_tokens_decode_to_the_joined_text(packaged: Corpus) -> N
     assert [len(tokenizer.decode(list(window.tokens[1:]))) for window in windows] == [w.n_bytes for w in windows]
 
 
+@pytest.mark.parametrize("window", [2, 3, 7, 13])
+def test_bos_once_stands_before_the_whole_text(window: int, tokenize: Tokenize) -> None:
+    """The definition: the tokens with one BOS before them, cut; nothing else is put in."""
+    stream = [(1, 0), *slow_stream(MIXED, tokenize)]
+    windows = text_windows(corpus_of(*MIXED), tokenize, window=window, bos=1, once=True)
+    assert len(windows) == len(stream) // window
+    for window_, start in zip(windows, range(0, len(stream), window), strict=False):
+        ids = [token for token, _ in stream[start : start + window]]
+        assert list(window_.tokens) == ids
+        assert window_.n_scored == window - 1
+    plain = text_windows(corpus_of(*MIXED), tokenize, window=window, bos=None, once=True)
+    assert plain == text_windows(corpus_of(*MIXED), tokenize, window=window, bos=None)
+
+
+def test_bos_once_counts_no_byte_for_the_bos(bpe: Tokenize) -> None:
+    (first,) = text_windows(corpus_of("plain text"), bpe, window=4, bos=1, once=True, limit=1)
+    ids, offsets = bpe("plain text")
+    assert first.tokens == (1, *ids[:3])
+    assert first.n_bytes == offsets[2][1]
+
+
+def test_rendered_documents_stand_side_by_side_and_refused_ones_are_left_out() -> None:
+    def render(document: str) -> str | None:
+        return None if document == "b" else document.upper()
+
+    windows = text_windows(corpus_of("aa", "b", "cd"), characters, window=2, bos=None, render=render)
+    assert ["".join(map(chr, window.tokens)) for window in windows] == ["AA", "CD"]
+    with pytest.raises(InputError, match="too little text"):
+        text_windows(corpus_of("b", "b"), characters, window=2, bos=None, render=render)
+
+
+def test_rendering_stops_once_the_windows_are_full() -> None:
+    seen = []
+
+    def render(document: str) -> str | None:
+        seen.append(document)
+        return document
+
+    text_windows(corpus_of("aa", "bb", "cc"), characters, window=2, bos=None, limit=2, render=render)
+    assert seen == ["aa", "bb"]
+
+
 def test_a_character_split_over_tokens_counts_at_its_first(packaged: Corpus, bpe: Tokenize) -> None:
     ids, _ = bpe("🦉")
     assert len(ids) == 4  # one token a byte

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from secateur.errors import InputError
-from secateur.metrics import TextCounts, count_text
-from secateur.metrics.text import bits_per_byte, perplexity
+from secateur.metrics import TextCounts, TextPairs, count_text, pair_text
+from secateur.metrics.text import bits_per_byte, log_perplexity_change, perplexity, perplexity_ratio
 
 
 def counts(nll, tokens, n_bytes=None, missing=0):
@@ -89,3 +89,88 @@ def test_windows_are_joined_at_each_place_and_missing_ones_counted():
     assert perplexity(count_text(text, windows, corpus="b")).note == "1 of 1 windows not read"
     with pytest.raises(InputError, match=r"No window belongs[^$]*allowed: +a, b[^$]*got: +c"):
         count_text(text, windows, corpus="c")
+
+
+def pairs(dense, variant, tokens, missing=0):
+    return TextPairs(np.array(dense, float), np.array(variant, float), np.array(tokens, np.int64), missing)
+
+
+def test_the_change_is_the_difference_of_means_and_the_ratio_its_exponential():
+    both = pairs([20.0, 900.0, 31.0], [25.0, 960.0, 31.5], [10, 300, 12])
+    change, ratio = log_perplexity_change(both), perplexity_ratio(both)
+    assert change.value == pytest.approx((1016.5 - 951) / 322)
+    before, after = (perplexity(counts(nll, [10, 300, 12])).value for nll in (both.dense, both.variant))
+    assert ratio.value == pytest.approx(after / before)
+    assert (ratio.low, ratio.high) == pytest.approx((math.exp(change.low), math.exp(change.high)))
+    assert (change.n_items, change.n_answers, change.n_clusters) == (3, 322, None)
+
+
+def test_paired_windows_leave_out_what_is_hard_for_both():
+    """A change of 0.1 nats per token everywhere has next to no error, however much the windows differ."""
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(50, 400, 40)
+    dense = rng.uniform(1, 5, 40) * tokens
+    change = log_perplexity_change(pairs(dense, dense + 0.1 * tokens + rng.normal(0, 0.1, 40), tokens))
+    assert change.value == pytest.approx(0.1, abs=0.001)
+    alone = perplexity(counts(dense, tokens))
+    assert change.high - change.low < 0.01 * math.log(alone.high / alone.low)
+
+
+def test_the_paired_interval_covers():
+    rng = np.random.default_rng(8)
+    hits = []
+    for _ in range(1500):
+        tokens = rng.integers(50, 400, 60)
+        dense = rng.uniform(1, 5, 60) * tokens
+        variant = dense + (0.05 + rng.normal(0, 0.03, 60)) * tokens
+        estimate = log_perplexity_change(pairs(dense, variant, tokens))
+        hits.append(estimate.low <= 0.05 <= estimate.high)
+    assert 0.92 < np.mean(hits) < 0.97
+
+
+def test_equal_models_change_nothing_and_have_no_interval():
+    change = log_perplexity_change(pairs([20.0, 30.0], [20.0, 30.0], [10, 10]))
+    assert (change.value, change.low, change.high) == (0, None, None)
+    assert change.note == "no window differs from another: no interval"
+    assert perplexity_ratio(pairs([20.0, 30.0], [20.0, 30.0], [10, 10])).value == 1
+
+
+@pytest.mark.parametrize("metric", [log_perplexity_change, perplexity_ratio])
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (pairs([1.0, math.nan], [1.0, 2.0], [1, 1]), "1 of 2 windows not finite in the dense model"),
+        (pairs([1.0, 2.0], [1.0, math.nan], [1, 1]), "1 of 2 windows not finite"),
+        (pairs([1.0], [1.0], [1], missing=2), "2 of 3 windows not read"),
+        (pairs([], [], []), "no windows"),
+    ],
+)
+def test_where_there_is_no_change_to_tell(metric, what, reason):
+    estimate = metric(what)
+    assert (estimate.value, estimate.note) == (None, reason)
+
+
+def test_a_ratio_beyond_floating_point_is_undefined():
+    assert "beyond floating point" in perplexity_ratio(pairs([1.0, 1.0], [1e5, 1e5], [10, 10])).note
+    one = log_perplexity_change(pairs([1.0], [2.0], [10]))
+    assert (one.value, one.low, one.note) == (pytest.approx(0.1), None, "one window: no interval")
+
+
+def test_pairs_are_joined_at_each_place_and_need_both_sides():
+    windows = pl.DataFrame(
+        {
+            "window": pl.Series([1, 2, 1], dtype=pl.UInt64),
+            "corpus": ["a", "a", "a"],
+            "index": [0, 1, 2],
+            "n_tokens": [10, 20, 10],
+            "n_bytes": [40, 80, 41],
+        }
+    )
+    dense = pl.DataFrame({"window": pl.Series([2, 1], dtype=pl.UInt64), "nll": [7.0, 5.0]})
+    variant = pl.DataFrame({"window": pl.Series([1, 2], dtype=pl.UInt64), "nll": [6.0, 9.0]})
+    both = pair_text(dense, variant, windows, corpus="a")
+    assert (both.dense.tolist(), both.variant.tolist()) == ([5, 7, 5], [6, 9, 6])
+    assert (both.n_tokens.tolist(), both.n_missing) == ([10, 20, 10], 0)
+    assert pair_text(dense, variant.head(1), windows, corpus="a").n_missing == 1
+    with pytest.raises(InputError, match="No window belongs"):
+        pair_text(dense, variant, windows, corpus="b")

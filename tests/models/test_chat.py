@@ -3,7 +3,7 @@ from tests.tiny import TEXTS, make_item
 
 from secateur.errors import UnsupportedModelError
 from secateur.items.prompts import LETTERS_V1
-from secateur.models.chat import ChatPrompts
+from secateur.models.chat import ChatPrompts, render_conversation
 from secateur.models.tiny import CHAT_TEMPLATE, CHAT_TEMPLATE_NO_SYSTEM, tiny_tokenizer
 
 BRACKETS = (  # Mistral's shape: no system role of its own, a space before the answer
@@ -97,3 +97,18 @@ def test_letters_that_are_not_single_tokens_are_an_error():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=no_letters, unk_token="<unk>")
     with pytest.raises(UnsupportedModelError, match="letters A, B and C are not single tokens"):
         _ = ChatPrompts(tokenizer, LETTERS_V1).letter_tokens
+
+
+def test_a_conversation_in_the_models_own_words():
+    talk = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."}]
+
+    def render(template, turns):
+        return render_conversation(tiny_tokenizer(TEXTS, chat_template=template), turns)
+
+    assert render(CHAT_TEMPLATE, talk) == "<s><|user|>\nWho?<|end|>\n<|assistant|>\nAnn.<|end|>\n"
+    system = [{"role": "system", "content": "Be brief."}, *talk]
+    assert render(CHAT_TEMPLATE_NO_SYSTEM, system) is None
+    assert render(CHAT_TEMPLATE_NO_SYSTEM, talk) == render(CHAT_TEMPLATE, talk)
+    assert render(TODAY, talk).startswith("01 Jan 2025"), "the same tomorrow"
+    with pytest.raises(UnsupportedModelError, match="Conversations are to be read, and the tokenizer has no chat"):
+        render(None, talk)

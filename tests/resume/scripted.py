@@ -11,8 +11,10 @@ from pathlib import Path
 
 import produce
 
+from secateur.identity import digest
 from secateur.inference import runner
-from secateur.inference.backend import Request
+from secateur.inference.backend import Probe, Request
+from secateur.inference.divergence import run_divergence
 from secateur.inference.scripted import ScriptedBackend
 from secateur.items.corpora import Window
 from secateur.items.orders import ORDERS
@@ -22,6 +24,10 @@ from secateur.records.store import Store
 runner.CHUNK = 32  # many chunks from few items
 
 ASK = CellSpec(produce.VARIANT, "ask", {"backend": "scripted"}, token_budget=4096)
+PRUNED = digest("variant", "pruned")
+PROBE = Probe(every=3, top=16)
+DENSE = CellSpec(produce.VARIANT, "divergence", {"backend": "scripted", "every": 3, "top": 16}, token_budget=4096)
+BESIDE = CellSpec(PRUNED, "divergence", {"backend": "scripted", "every": 3, "top": 16}, token_budget=4096)
 TEXT = CellSpec(produce.VARIANT, "text", {"backend": "scripted"}, token_budget=4096)
 
 
@@ -44,6 +50,11 @@ def run(path: Path) -> None:
     store.add_variant(produce.VARIANT, {"method": "dense"})
     runner.run_ask(store, ASK, requests(), lambda budget: ScriptedBackend())
     runner.run_text(store, TEXT, windows(), lambda budget: ScriptedBackend())
+    store.add_variant(PRUNED, {"method": "made up"})
+    run_divergence(store, DENSE, windows(), lambda budget: ScriptedBackend(), probe=PROBE)
+    run_divergence(
+        store, BESIDE, windows(), lambda budget: ScriptedBackend(text="pruned"), probe=PROBE, reference=DENSE
+    )
 
 
 produce.run = run

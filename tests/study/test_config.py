@@ -110,6 +110,54 @@ def test_how_much_is_calibrated_on_depends_on_the_corpus():
     assert size(length=64) == (32, 64)
 
 
+def test_a_perplexity_protocol_by_name():
+    read = parse_study(SMALLEST | {"perplexity": {"protocol": "wikitext2-raw-2048-bos-once"}}).perplexity.reading
+    assert (read.corpus, read.window, read.windows, read.bos) == ("wikitext-2", 2048, None, "once")
+    own = parse_study(SMALLEST | {"perplexity": {"window": 64, "bos": "none"}}).perplexity.reading
+    assert (own.name, own.corpus, own.window, own.windows, own.bos) == ("", "packaged", 64, None, "none")
+    assert parse_study(SMALLEST | {"perplexity": {}}).perplexity.reading.bos == "every"
+
+
+@pytest.mark.parametrize("protocol", ["packaged-256", "wikitext3"])
+def test_a_protocol_and_its_parts_cannot_both_be_named(protocol):
+    parts = {"corpus": "c4", "window": 64, "windows": 3, "bos": "none"}
+    found = faults(SMALLEST | {"perplexity": {"protocol": protocol, **parts}})
+    beside = [f"perplexity.{name}: cannot stand beside protocol, which fixes it" for name in sorted(parts)]
+    unknown = ["perplexity.protocol: 'wikitext3' is not one of packaged-256, wikitext2-raw-2048, "]
+    expected = beside[:2] + (unknown if protocol == "wikitext3" else []) + beside[2:]
+    assert len(found) == len(expected)
+    assert all(one.startswith(said) for one, said in zip(found, expected, strict=True)), found
+
+
+def test_a_bos_rule_that_does_not_exist():
+    (fault,) = faults(SMALLEST | {"perplexity": {"bos": "twice"}})
+    assert fault.startswith("perplexity.bos: Input should be 'every', 'once' or 'none'")
+
+
+def test_divergence_is_measured_only_if_it_is_named():
+    assert parse_study(SMALLEST | {"perplexity": {}}).perplexity.divergence is None
+    read = parse_study(SMALLEST | {"perplexity": {"protocol": "packaged-256", "divergence": {}}}).perplexity
+    assert (read.divergence.every, read.divergence.top) == (64, 256)
+
+
+@pytest.mark.parametrize(
+    ("read", "fault"),
+    [
+        (
+            {"protocol": "packaged-256", "divergence": {"every": 256}},
+            "perplexity: divergence.every is 256, and a window has 255 scored tokens",
+        ),
+        ({"window": 64, "divergence": {}}, "perplexity: divergence.every is 64, and a window has 63 scored tokens"),
+        ({"divergence": {"every": 0}}, "perplexity.divergence.every: Input should be greater than or equal to 1"),
+        ({"divergence": {"top": True}}, "perplexity.divergence.top: must be a whole number"),
+        ({"divergence": {"last": 1}}, "perplexity.divergence.last: unknown key"),
+    ],
+)
+def test_faults_of_divergence(read, fault):
+    (found,) = faults(SMALLEST | {"perplexity": read})
+    assert found.startswith(fault)
+
+
 def test_a_key_that_stands_twice_is_an_error(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("study: a\nmodels: [m]\nvariants: [dense]\nstudy: b\n")

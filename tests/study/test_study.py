@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ import yaml
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError
+from secateur.items.conversations import document_of
+from secateur.items.corpora import Corpus
+from secateur.items.text_protocols import TEXT_PROTOCOLS
+from secateur.models.chat import render_conversation
+from secateur.models.tiny import CHAT_TEMPLATE_NO_SYSTEM
+from secateur.records.complete import rows_present
 from secateur.records.store import Store
+from secateur.report.read import read_report_data
+from secateur.report.tables import TABLES
+from secateur.study import reading
 from secateur.study import run as run_module
 from secateur.study.config import parse_study
 from secateur.study.missing import missing_rows
@@ -235,6 +245,161 @@ def test_text_beyond_the_models_context_is_refused(changes, what, tmp_path):
         InputError, match=rf"(?s)longer than the model's context.*{what}.*at most 4,096 tokens.*got: +5,000"
     ):
         make_plan(study(**changes), base=tmp_path, offline=True)
+
+
+def test_conversations_are_read_through_each_models_own_template(tmp_path, monkeypatch):
+    """As the published study's perplexity; what a template refuses is counted where a reader of the plan sees it."""
+    talk = [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"Who forgot key {n}?"}]
+        if n % 3 == 0
+        else [{"role": "user", "content": f"Who forgot key {n}?"}, {"role": "assistant", "content": "The miller."}]
+        for n in range(60)
+    ]
+    corpus = Corpus("tulu-3", tuple(map(document_of, talk)), "made up")
+    monkeypatch.setattr(reading, "load_conversations", lambda name, *, offline: corpus)
+    short = replace(TEXT_PROTOCOLS["tulu3-512x256"], window=32, windows=20)
+    monkeypatch.setitem(TEXT_PROTOCOLS, short.name, short)
+    models = [str(tiny_folder("llama")), str(tiny_folder("gemma2", CHAT_TEMPLATE_NO_SYSTEM))]
+    config = study(models=models, variants=["dense"], perplexity={"protocol": short.name}, calibration=None)
+    plan = make_plan(config, base=tmp_path, offline=True)
+    for model in plan.models:
+        rendered = [render_conversation(model.tokenizer, turns) for turns in talk]
+        ids = [i for text in rendered if text for i in model.tokenizer(text, add_special_tokens=False).input_ids]
+        assert [list(w.tokens) for w in model.windows] == [ids[k : k + 32] for k in range(0, 20 * 32, 32)]
+    assert plan.models[0].text.refused == 0
+    refused, rendered = plan.models[1].text.refused, plan.models[1].text.rendered
+    assert 0 < refused < rendered < 40
+    store = Store.create(tmp_path / "store")
+    run_module.register(store, plan)
+    (said,) = (one["text"] for one in store.plans())
+    assert (said["protocol"], said["window"], said["windows"], said["bos"]) == (
+        "tulu3-512x256", 32, 20, "what the chat template writes",
+    )  # fmt: skip
+    assert said["left_out"] == [
+        f"{plan.models[1].name}: its chat template refused {refused} of the first {refused + rendered} conversations"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "bos"),
+    [
+        ({"protocol": "packaged-256"}, "packaged-256", "first token of every window"),
+        ({"window": 64, "windows": 6, "bos": "once"}, "packaged-64-bosonce", "once, before the whole text"),
+        ({"window": 64, "windows": 6, "bos": "none"}, "packaged-64-nobos", "none"),
+    ],
+)
+def test_a_protocol_has_a_name_and_says_where_bos_stands(read, name, bos, tmp_path):
+    plan = make_plan(study(variants=["dense"], perplexity=read), base=tmp_path, offline=True)
+    assert (plan.text["protocol"], plan.text["bos"]) == (name, bos)
+    first = [window.tokens[0] == plan.models[0].tokenizer.bos_token_id for window in plan.models[0].windows]
+    assert first == [{"once": place == 0, "none": False}.get(read.get("bos"), True) for place in range(len(first))]
+
+
+READ = {"corpus": "packaged", "window": 64, "windows": 6}
+LOOKED = {
+    "variants": ["dense", {"method": "magnitude", "sparsity": [0.0, 0.3, 0.6]}],
+    "benchmark": {"name": "invented", "limit": 4},
+    "calibration": None,
+    "perplexity": {**READ, "divergence": {"every": 7, "top": 10_000}},
+}
+
+
+def text_numbers(store):
+    """Label, metric -> row of the report's data."""
+    data = read_report_data(store)
+    labels = {variant.key: variant.label for variant in data.variants}
+    rows = data.metrics.filter(readout="text").iter_rows(named=True)
+    return {(labels[row["variant"]], row["metric"]): row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("looked")
+    outcome = run_study(study(**LOOKED), folder / "store", base=folder, offline=True)
+    return outcome, Store.open(folder / "store")
+
+
+def test_divergence_from_dense_is_a_task_of_its_own(looked):
+    outcome, store = looked
+    assert outcome.rows_added == outcome.rows_wanted
+    assert (outcome.plan.n_rows["reference"], outcome.plan.n_rows["divergence"]) == (6, 3 * 6)
+    assert store.check() == []
+    assert missing_rows(outcome.plan, store) == 0
+    assert missing_rows(outcome.plan, None) == outcome.rows_wanted
+    (plan,) = store.plans()
+    assert plan["text"]["divergence"] == {"every": 7, "top": 10_000, "subset": "packaged-64-bos/every-7/top-10000"}
+    assert plan["models"][0]["vocabulary"] == outcome.plan.models[0].checkpoint.config["vocab_size"]
+    for cell in plan["models"][0]["cells"]:
+        assert sum(rows_present(store, plan, plan["models"][0], cell).values()) == sum(cell["rows"].values())
+
+
+def test_the_numbers_of_text_beside_dense(looked):
+    _, store = looked
+    found = text_numbers(store)
+    nothing_removed = "magnitude 0"
+    for metric, neutral in (("kl", 0), ("top1_agreement", 1), ("log_perplexity_change", 0), ("perplexity_ratio", 1)):
+        assert ("dense", metric) not in found
+        assert found[nothing_removed, metric]["value"] == neutral, metric
+    assert found["magnitude 0.6", "kl"]["value"] > found["magnitude 0.3", "kl"]["value"] > 0
+    row = found["magnitude 0.6", "kl"]
+    assert row["low"] < row["value"] < row["high"]
+    assert (row["n_items"], row["n_answers"], row["note"]) == (6, 6 * 9, ""), "all tokens were kept: exact"
+    dense, pruned = (found[label, "perplexity"]["value"] for label in ("dense", "magnitude 0.6"))
+    assert found["magnitude 0.6", "perplexity_ratio"]["value"] == pytest.approx(pruned / dense)
+    assert found["magnitude 0.6", "log_perplexity_change"]["value"] == pytest.approx(np.log(pruned / dense))
+    shown = TABLES["perplexity"](read_report_data(store)).frame
+    assert {"kl", "top1_agreement", "log_perplexity_change"} <= set(shown["metric"])
+
+
+def test_adding_divergence_reads_nothing_again_and_keeping_less_gives_a_lower_bound(looked, tmp_path):
+    outcome, store = looked
+    run_study(study(**LOOKED | {"perplexity": READ}), tmp_path / "store", base=tmp_path, offline=True)
+    config = study(**LOOKED | {"perplexity": {**READ, "divergence": {"every": 7, "top": 20}}})
+    assert run_study(config, tmp_path / "store", base=tmp_path, offline=True).rows_added == 4 * 6
+    less, exact = text_numbers(Store.open(tmp_path / "store")), text_numbers(store)
+    row = less["magnitude 0.6", "kl"]
+    assert 0 < row["value"] < exact["magnitude 0.6", "kl"]["value"]
+    assert row["note"] == f"lower bound: top 20 of {outcome.plan.models[0].vocabulary} tokens"
+    assert {k: v for k, v in less["magnitude 0.6", "top1_agreement"].items() if k != "variant"} == {
+        k: v for k, v in exact["magnitude 0.6", "top1_agreement"].items() if k != "variant"
+    }
+
+
+def test_variants_wait_for_the_dense_models_cell(tmp_path):
+    """Another process is at it: the rest is done, then it is said what is missing; a later run finishes."""
+    config = study(**LOOKED)
+    plan = make_plan(config, base=tmp_path, offline=True)
+    store = Store.create(tmp_path / "store")
+    run_module.register(store, plan)
+    notes = []
+
+    class Notes(run_module.Silent):
+        def note(self, text):
+            notes.append(text)
+
+    with store.write_cell(plan.models[0].reference), pytest.raises(StoreBusyError, match="writing this cell"):
+        run_study(config, store.path, base=tmp_path, offline=True, progress=Notes())
+    waits = [note for note in notes if "The dense model's divergence cell, which this cell needs, is not" in note]
+    assert len(waits) == 6, "each is tried twice"
+    assert missing_rows(plan, store) == 4 * 6
+    assert run_study(config, store.path, base=tmp_path, offline=True).rows_added == 4 * 6
+
+
+def test_a_study_interrupted_between_divergence_cells_ends_with_the_same_bytes(looked, tmp_path, monkeypatch):
+    _, store = looked
+    real, cells = run_module.run_divergence, []
+
+    def stop(*args, **kwargs):
+        cells.append(1)
+        if len(cells) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(run_module, "run_divergence", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study(**LOOKED), tmp_path / "store", base=tmp_path, offline=True)
+    run_study(study(**LOOKED), tmp_path / "store", base=tmp_path, offline=True)
+    assert contents(Store.open(tmp_path / "store")) == contents(store)
 
 
 def test_a_store_keeps_its_dtype(finished, tmp_path):

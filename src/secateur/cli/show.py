@@ -16,8 +16,11 @@ from secateur.study.plan import Plan
 if TYPE_CHECKING:
     from secateur.study.run import Outcome
 
-BYTES_PER_ROW = {"letter": 18.0, "sampled": 2.8, "text": 15.8}
+BYTES_PER_ROW = {"letter": 18.0, "sampled": 2.8, "text": 15.8, "reference": 8.0, "divergence": 18.4}
 """Parquet bytes a row takes, as measured on real runs (LOG.md); only for the plan's estimate."""
+
+BYTES_PER_KEPT_TOKEN = 5.7
+"""What each token that is kept of a distribution adds to a row of ``reference``: id and log-probability, compressed."""
 
 
 def print_plan(plan: Plan, store: Store | None) -> None:
@@ -26,28 +29,51 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     out.print(f"study {plan.config.study}: {len(plan.items):,} items of {plan.items.benchmark}", markup=False)
     for note in plan.items.notes:
         out.print(f"  {note}", markup=False)
-    table = plain_table("model", "variant", "letter", "sampled", "text windows")
+    if plan.text:
+        out.print(
+            "text: {protocol}; {windows:,} windows of {window:,} tokens; BOS token: {bos}".format_map(plan.text),
+            markup=False,
+        )
+        if plan.text["divergence"]:
+            out.print("divergence from dense: {subset}".format_map(plan.text["divergence"]), markup=False)
+        for note in plan.text["left_out"]:
+            out.print(f"  {note}", markup=False)
+    shown = {"letter": "letter", "sampled": "sampled", "text": "text windows"}
+    if plan.text and plan.text["divergence"]:
+        shown |= {"reference": "reference", "divergence": "divergence"}
+    table = plain_table("model", "variant", *shown.values())
     for model in plan.models:
         for variant in model.variants:
             rows: dict[str, int] = {}
             for cell in model.cells:
                 if cell.variant == variant:
                     rows |= cell.rows
-            table.add_row(
-                escape(model.name), variant.label, *(f"{rows.get(name, 0):,}" for name in ("letter", "sampled", "text"))
-            )
+            table.add_row(escape(model.name), variant.label, *(f"{rows.get(name, 0):,}" for name in shown))
     out.print(table)
     total = sum(plan.n_rows.values())
     floor = f" (of the sampled, {plan.floor_rows:,} are dense floor answers)" if plan.floor_rows else ""
     counts = ", ".join(f"{rows:,} {name}" for name, rows in plan.n_rows.items() if rows)
     out.print(f"{total:,} records: {counts}{floor}", markup=False)
-    size = sum(BYTES_PER_ROW[name] * rows for name, rows in plan.n_rows.items())
+    size = sum(BYTES_PER_ROW[name] * rows for name, rows in plan.n_rows.items()) + _kept_bytes(plan)
     out.print(f"about {size / 1e6:,.1f} MB in the store; computed in {plan.dtype} on {plan.device}", markup=False)
     missing = missing_rows(plan, store)
     if store is not None:
         out.print(f"{total - missing:,} of them are in the store, {missing:,} are to be asked", markup=False)
     if missing:
         out.print(_expected_time(missing, store), markup=False)
+
+
+def _kept_bytes(plan: Plan) -> float:
+    """What the dense models' distributions take."""
+    read = plan.config.perplexity
+    if read is None or read.divergence is None:
+        return 0.0
+    probe = read.divergence.probe
+    n_tokens = 0
+    for model in plan.models:
+        top = min(probe.top, model.vocabulary or probe.top)
+        n_tokens += top * sum(probe.positions(window) for window in model.windows)
+    return BYTES_PER_KEPT_TOKEN * n_tokens
 
 
 def print_outcome(outcome: Outcome) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from secateur.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from secateur.inference.backend import Backend, Decoding, Request, Response, Sample, TextScore
+    from secateur.inference.backend import Backend, Decoding, Probe, Probed, Request, Response, Sample, TextScore
     from secateur.inference.backends import BACKENDS
+    from secateur.inference.divergence import run_divergence
     from secateur.inference.runner import run_ask, run_text
     from secateur.inference.scripted import ScriptedBackend
     from secateur.inference.torch_backend import TorchBackend
@@ -20,6 +21,8 @@ __all__ = [
     "BACKENDS",
     "Backend",
     "Decoding",
+    "Probe",
+    "Probed",
     "Request",
     "Response",
     "Sample",
@@ -27,6 +30,7 @@ __all__ = [
     "TextScore",
     "TorchBackend",
     "run_ask",
+    "run_divergence",
     "run_text",
 ]
 
@@ -36,6 +40,8 @@ __getattr__, __dir__ = lazy_exports(
         "BACKENDS": "backends",
         "Backend": "backend",
         "Decoding": "backend",
+        "Probe": "backend",
+        "Probed": "backend",
         "Request": "backend",
         "Response": "backend",
         "Sample": "backend",
@@ -43,6 +49,7 @@ __getattr__, __dir__ = lazy_exports(
         "TextScore": "backend",
         "TorchBackend": "torch_backend",
         "run_ask": "runner",
+        "run_divergence": "divergence",
         "run_text": "runner",
     },
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from secateur.identity import digest, key64
-from secateur.inference.backend import Request, Response, Sample, TextScore
+from secateur.inference.backend import Probe, Request, Response, Sample, TextScore
+from secateur.inference.probing import look
 from secateur.inference.sampling import gumbel
 from secateur.items.corpora import Window
 from secateur.items.orders import LETTERS, order_number
@@ -34,11 +37,22 @@ class ScriptedBackend:
     Args:
         prefer: Scores of the three letters; by default hashed from item and order.
         letter_mass: Probability of the three letters together, in (0, 1].
+        text: What next-token distributions are hashed from, beside the window.
+        vocabulary: How many tokens they have.
     """
 
-    def __init__(self, prefer: Preferences | None = None, *, letter_mass: float = 0.9) -> None:
+    def __init__(
+        self,
+        prefer: Preferences | None = None,
+        *,
+        letter_mass: float = 0.9,
+        text: str = "scripted",
+        vocabulary: int = 64,
+    ) -> None:
         self._prefer = prefer or hashed_preferences("scripted")
         self._mass = letter_mass
+        self._text = text
+        self._vocabulary = vocabulary
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """One response per request: letters by softmax of the scores, samples drawn as the torch backend draws."""
@@ -53,10 +67,26 @@ class ScriptedBackend:
                 samples=tuple(self._sample(request, seed, scores) for seed in request.seeds),
             )
 
-    def read_text(self, windows: Sequence[Window]) -> Iterator[TextScore]:
-        """One score per window: two nats a token."""
+    def read_text(
+        self,
+        windows: Sequence[Window],
+        probe: Probe | None = None,
+        tokens: Mapping[int, npt.NDArray[np.int32]] | None = None,
+    ) -> Iterator[TextScore]:
+        """One score per window: two nats a token, and distributions hashed from the window."""
         for window in windows:
-            yield TextScore(window.key, 2.0 * window.n_scored)
+            probed = None
+            if probe is not None:
+                logits = self._logits(window, probe.positions(window))
+                probed = look(logits, probe, None if tokens is None else tokens[window.key])
+            yield TextScore(window.key, 2.0 * window.n_scored, probed)
+
+    def _logits(self, window: Window, positions: int) -> torch.Tensor:
+        """Logits between -2 and 2 that look random. Shapes: -> [positions, vocabulary]."""
+        key = key64(digest("script", [self._text, f"{window.key:016x}"]))
+        words = np.random.Philox(key=key).random_raw(positions * self._vocabulary)
+        logits = words.astype(np.float64) / 2.0**62 - 2
+        return torch.from_numpy(logits.astype(np.float32).reshape(positions, self._vocabulary))
 
     @staticmethod
     def _sample(request: Request, seed: int, scores: np.ndarray) -> Sample:

@@ -5,16 +5,18 @@ This is the plain path: no sharing between prompts. It is the reference that fas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's usual name
 from torch import Tensor
 
-from secateur.inference.backend import Decoding, Request, Response, Sample, TextScore
+from secateur.inference.backend import Decoding, Probe, Request, Response, Sample, TextScore
+from secateur.inference.probing import look
 from secateur.inference.sampling import NOT_FINITE, draw
 from secateur.items.corpora import Window
 from secateur.models.loading import LoadedModel
@@ -70,12 +72,17 @@ class TorchBackend:
         for batch in batches(requests, self._token_budget):
             yield from self._answer_batch(batch)
 
-    def read_text(self, windows: Sequence[Window]) -> Iterator[TextScore]:
+    def read_text(
+        self,
+        windows: Sequence[Window],
+        probe: Probe | None = None,
+        tokens: Mapping[int, npt.NDArray[np.int32]] | None = None,
+    ) -> Iterator[TextScore]:
         """Let the model read text; one score per window, in order."""
         # Every position's logits are in memory together; with a vocabulary of 256,000 a full batch would take 17 GB.
         budget = min(self._token_budget, _LOGITS_AT_ONCE // self._loaded.model.config.vocab_size)
         for batch in batches(windows, budget):
-            yield from self._read_batch(batch)
+            yield from self._read_batch(batch, probe, tokens)
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Request]) -> list[Response]:
@@ -153,7 +160,9 @@ class TorchBackend:
         return Sample(answer.seed, str(text), answer.stop)
 
     @torch.inference_mode()
-    def _read_batch(self, batch: Sequence[Window]) -> list[TextScore]:
+    def _read_batch(
+        self, batch: Sequence[Window], probe: Probe | None, tokens: Mapping[int, npt.NDArray[np.int32]] | None
+    ) -> list[TextScore]:
         inputs = _pad_left([window.tokens for window in batch], self._loaded.device)
         logits = self._loaded.model(**inputs, use_cache=False).logits
         scores = []
@@ -166,7 +175,12 @@ class TorchBackend:
                 here = logits[row, logits.shape[1] - n + start : logits.shape[1] - n + end].float()
                 losses = F.cross_entropy(here, targets[start:end], reduction="none")
                 nll += float(losses.cpu().double().sum())
-            scores.append(TextScore(window.key, nll if np.isfinite(nll) else float("nan")))
+            probed = None
+            if probe is not None:
+                # The last position predicts what comes after the window and is never scored.
+                seen = logits[row, logits.shape[1] - n : -1][probe.every - 1 :: probe.every]
+                probed = look(seen, probe, None if tokens is None else tokens[window.key])
+            scores.append(TextScore(window.key, nll if np.isfinite(nll) else float("nan"), probed))
         return scores
 
 

@@ -10,7 +10,7 @@ import gzip
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -51,6 +51,10 @@ class Tokenize(Protocol):
     def __call__(self, text: str, /) -> tuple[Sequence[int], Sequence[tuple[int, int]]]:
         """Ids and offsets, equally many."""
         ...
+
+
+Render: TypeAlias = Callable[[str], str | None]
+"""From a document to the text that is tokenised; ``None`` leaves the document out."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,14 @@ def load_corpus(spec: str, *, base: Path, offline: bool, field: str | None = Non
 
 
 def text_windows(
-    corpus: Corpus, tokenize: Tokenize, *, window: int, bos: int | None, limit: int | None = None
+    corpus: Corpus,
+    tokenize: Tokenize,
+    *,
+    window: int,
+    bos: int | None,
+    limit: int | None = None,
+    once: bool = False,
+    render: Render | None = None,
 ) -> list[Window]:
     """Cut a corpus into consecutive windows that do not overlap; a tail too short for a window is dropped.
 
@@ -215,6 +226,9 @@ def text_windows(
         window: Tokens in a window, the BOS id included.
         bos: Id put first in every window, in the place of one text token; ``None`` for none.
         limit: How many windows, from the start; ``None`` for as many as there are.
+        once: Whether ``bos`` stands only once, before the whole text.
+        render: What makes text of a document that is not text yet; such texts stand side by side, without a
+            separator.
 
     Raises:
         InputError: If the text does not fill one window, or not ``limit`` windows.
@@ -222,11 +236,16 @@ def text_windows(
     _check_at_least("A window's length", window, 2, "tokens")
     if limit is not None:
         _check_at_least("The number of windows", limit, 1, "windows")
+    begin: list[int] = []
+    if once and bos is not None:
+        begin, bos = [bos], None
     step = window - (bos is not None)
     needed = step * (1 if limit is None else limit)
-    tokens, ends = _token_stream(corpus.documents, tokenize, enough=None if limit is None else needed)
+    texts = _separated(corpus.documents) if render is None else filter(None, map(render, corpus.documents))
+    tokens, ends = _token_stream(texts, tokenize, enough=None if limit is None else needed, begin=begin)
     if len(tokens) < needed:
-        raise _too_little(corpus, f"{_counted(limit or 1, 'window')} of {window:,}", step, bos, needed, len(tokens))
+        asked = f"{_counted(limit or 1, 'window')} of {window:,}"
+        raise _too_little(corpus, asked, step, bos, needed - len(begin), len(tokens) - len(begin))
     head = () if bos is None else (bos,)
     windows = []
     for index in range(len(tokens) // step if limit is None else limit):
@@ -276,7 +295,7 @@ def calibration_sequences(
     # A sort of raw words, because the algorithm behind Generator.shuffle may change between NumPy versions.
     words = bits(Domain.CALIBRATION, seed, corpus.digest).random_raw(len(corpus.documents))
     order = np.argsort(words, kind="stable")
-    tokens, _ = _token_stream((corpus.documents[i] for i in order), tokenize, enough=needed)
+    tokens, _ = _token_stream(_separated(corpus.documents[i] for i in order), tokenize, enough=needed)
     if len(tokens) < needed:
         asked = f"{_counted(sequences, 'sequence')} of {length:,}"
         raise _too_little(corpus, asked, step, bos, needed, len(tokens))
@@ -313,18 +332,18 @@ def calibration_digest(sequences: Sequence[Sequence[int]]) -> str:
 
 
 def _token_stream(
-    documents: Iterable[str], tokenize: Tokenize, *, enough: int | None
+    texts: Iterable[str], tokenize: Tokenize, *, enough: int | None, begin: Sequence[int] = ()
 ) -> tuple[list[int], npt.NDArray[np.int64]]:
-    """Tokens of the documents strung together, and where each ends in their joined text.
+    """Tokens of the texts strung together after those of ``begin``, and where each ends in the joined text.
 
-    Shapes: tokens [t], ends [t] in bytes from the start of the first document; never falling. Text that the
+    Shapes: tokens [t], ends [t] in bytes from the start of the first text; never falling. Text that the
     tokenizer drops between two tokens lies before the end of the second, a character split over several
     tokens before the end of the first of them, so that every byte lies between one pair of neighbours.
     """
-    tokens: list[int] = []
-    ends: list[npt.NDArray[np.int64]] = []
+    tokens = list(begin)
+    ends = [np.zeros(len(begin), dtype=np.int64)]
     start_byte = 0
-    for text in _separated(documents):
+    for text in texts:
         ids, offsets = tokenize(text)
         char_ends = _char_ends(text, ids, offsets)
         bytes_before = _bytes_before(text)
@@ -418,20 +437,32 @@ def _split_at_rules(text: str) -> Iterator[str]:
 
 
 def _from_hub(name: str, hub_file: HubFile, *, offline: bool) -> Corpus:
+    path = hub_file_path(name, hub_file.repo, hub_file.path, hub_file.revision, offline=offline)
+    rows = "all rows" if hub_file.first is None else f"the first {hub_file.first:,} rows"
+    source = f"{hub_file.repo}, file {hub_file.path}, commit {resolved_commit(path)}, {rows}"
+    return _rows_corpus(name, path, field=hub_file.field, joined=hub_file.joined, first=hub_file.first, source=source)
+
+
+def hub_file_path(name: str, repo: str, file: str, revision: str, *, offline: bool) -> Path:
+    """A data set's file in the Hub's local cache, downloaded if it is not there.
+
+    Args:
+        name: What the user asked for, for messages.
+        repo: The data set's repository.
+        file: The file in it.
+        revision: The commit.
+        offline: Make no network call.
+
+    Raises:
+        InputError: If the Hub refuses the file or breaks off.
+        OfflineError: If it is not in the cache and the network is forbidden or out of reach.
+    """
     # Here, not above: the Hub's client is slow to import and most calls never need it.
     from huggingface_hub import errors, hf_hub_download
 
-    place = f"{hub_file.repo}, file {hub_file.path}, revision {hub_file.revision}"
+    place = f"{repo}, file {file}, revision {revision}"
     try:
-        path = Path(
-            hf_hub_download(
-                hub_file.repo,
-                hub_file.path,
-                repo_type="dataset",
-                revision=hub_file.revision,
-                local_files_only=offline,
-            )
-        )
+        return Path(hf_hub_download(repo, file, repo_type="dataset", revision=revision, local_files_only=offline))
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         forbidden = offline or any(isinstance(e, errors.OfflineModeIsEnabled) for e in (error, error.__cause__))
         raise _unreachable(name, place, forbidden=forbidden) from error
@@ -450,9 +481,6 @@ def _from_hub(name: str, hub_file: HubFile, *, offline: bool) -> Corpus:
             got=_first_line(error),
             todo="put the cause right and run the same command again",
         ) from error
-    rows = "all rows" if hub_file.first is None else f"the first {hub_file.first:,} rows"
-    source = f"{hub_file.repo}, file {hub_file.path}, commit {_resolved_commit(path)}, {rows}"
-    return _rows_corpus(name, path, field=hub_file.field, joined=hub_file.joined, first=hub_file.first, source=source)
 
 
 def _unreachable(name: str, place: str, *, forbidden: bool) -> OfflineError:
@@ -465,7 +493,7 @@ def _unreachable(name: str, place: str, *, forbidden: bool) -> OfflineError:
     return OfflineError(what, where=place, todo=todo)
 
 
-def _resolved_commit(path: Path) -> str:
+def resolved_commit(path: Path) -> str:
     """The commit a cached file belongs to, read off the cache's layout (``snapshots/<commit>/...``)."""
     commits = [child for parent, child in itertools.pairwise(path.parts) if parent == "snapshots"]
     return commits[-1] if commits else "unknown"

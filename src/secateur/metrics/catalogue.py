@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secateur.metrics.bias import BIAS_METRICS
+from secateur.metrics.divergence import DIVERGENCE_METRICS
 from secateur.metrics.letters import LETTER_METRICS
 from secateur.metrics.metric import Metric
 from secateur.metrics.sparsity import SPARSITY_METRICS
@@ -11,6 +12,13 @@ from secateur.metrics.transitions import TRANSITION_METRICS
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*BIAS_METRICS, *LETTER_METRICS, *TRANSITION_METRICS, *TEXT_METRICS, *SPARSITY_METRICS)
+    for metric in (
+        *BIAS_METRICS,
+        *LETTER_METRICS,
+        *TRANSITION_METRICS,
+        *TEXT_METRICS,
+        *DIVERGENCE_METRICS,
+        *SPARSITY_METRICS,
+    )
 }
 """Metrics by name, in the order of tables."""

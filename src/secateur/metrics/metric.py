@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 from secateur.statistics.estimate import Estimate
 
-Over: TypeAlias = Literal["answers", "pairs", "text", "layers"]
+Over: TypeAlias = Literal["answers", "pairs", "text", "text_pairs", "divergence", "layers"]
 """What a metric's function takes: ``answers`` a ``Counts``, ``pairs`` a ``Pairs``, ``text`` a ``TextCounts``,
-``layers`` a ``LayerCounts``."""
+``text_pairs`` a ``TextPairs``, ``divergence`` a ``DivergenceCounts``, ``layers`` a ``LayerCounts``."""
 
 BOTH = ("ambig", "disambig")
 

@@ -14,6 +14,7 @@ comes first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -140,3 +141,29 @@ class ChatPrompts:
             enable_thinking=False,  # models that can think before they answer would spend the few tokens on that
         )
         return str(rendered)
+
+
+def render_conversation(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Mapping[str, str]]) -> str | None:
+    """A conversation as the tokenizer's chat template writes it; ``None`` if the template refuses it.
+
+    Some templates refuse a system turn, or turns that do not alternate.
+
+    Raises:
+        UnsupportedModelError: If the tokenizer has no chat template.
+    """
+    if tokenizer.chat_template is None:
+        raise UnsupportedModelError(
+            "Conversations are to be read, and the tokenizer has no chat template.",
+            where=tokenizer.name_or_path,
+            todo="choose another perplexity protocol",
+        )
+    try:
+        rendered = tokenizer.apply_chat_template(
+            [dict(turn) for turn in turns],
+            chat_template=_FIXED_DATE + tokenizer.get_chat_template(),
+            tokenize=False,
+            add_generation_prompt=False,
+        )
+    except TemplateError:
+        return None
+    return str(rendered)

@@ -109,7 +109,7 @@ def _check_cell(store: Store, folder: Path, known: dict[SetKind, Any]) -> _Probl
 
 def _check_rows(info: CellInfo, known: dict[SetKind, Any]) -> _Problems:
     problems: _Problems = []
-    kind = WINDOW_SETS if info.task == "text" else ITEM_SETS
+    kind = ITEM_SETS if info.task == "ask" else WINDOW_SETS
     for table in TASK_TABLES[info.task]:
         rows = info.load(table.name, columns=table.key)
         repeated = KeySet(table).repeated(rows)

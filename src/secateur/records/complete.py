@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from secateur.errors import StoreDamagedError, StoreError
 from secateur.records.cell import CellInfo
 from secateur.records.store import Store
-from secateur.records.tables import LETTER, SAMPLED, TASK_TABLES, TEXT
+from secateur.records.tables import LETTER, SAMPLED, TASK_TABLES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +67,7 @@ def plan_rows(
     import polars as pl
 
     rows = store.read(cell["cell"], table, columns=columns)
-    if table == TEXT.name:
+    if table not in (LETTER.name, SAMPLED.name):
         return (
             rows.filter(pl.col("window").is_in(_windows(store, model["windows"]))) if model["windows"] else rows.clear()
         )

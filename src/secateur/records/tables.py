@@ -71,8 +71,43 @@ TEXT = Table(
 )
 """Text windows: summed negative log-likelihood in nats over the window's scored tokens; NaN if not finite."""
 
-TASK_TABLES: dict[str, tuple[Table, ...]] = {"ask": (LETTER, SAMPLED), "text": (TEXT,)}
-"""Which tables a cell of each task fills."""
+REFERENCE = Table(
+    "reference",
+    pa.schema(
+        [
+            pa.field("window", pa.uint64(), nullable=False),
+            pa.field("tokens", pa.binary(), nullable=False),
+            pa.field("logprobs", pa.binary(), nullable=False),
+            pa.field("rest", pa.binary(), nullable=False),
+        ]
+    ),
+    ("window",),
+)
+"""The dense model's most probable tokens at the positions looked at, most probable first: int32 ids and float32
+log-probabilities, [positions x top] each, and the float32 log-probability of all other tokens together, [positions];
+little-endian bytes. NaN where the logits were not finite."""
+
+DIVERGENCE = Table(
+    "divergence",
+    pa.schema(
+        [
+            pa.field("window", pa.uint64(), nullable=False),
+            pa.field("positions", pa.int32(), nullable=False),
+            pa.field("kl", pa.float64(), nullable=False),
+            pa.field("agree", pa.int32(), nullable=False),
+        ]
+    ),
+    ("window",),
+)
+"""A variant beside the dense model: positions looked at, KL(dense || variant) summed over them in nats (NaN if not
+finite), and at how many of them both have the same best token."""
+
+TASK_TABLES: dict[str, tuple[Table, ...]] = {
+    "ask": (LETTER, SAMPLED),
+    "text": (TEXT,),
+    "divergence": (REFERENCE, DIVERGENCE),
+}
+"""Which tables a cell of each task fills; of a divergence cell's the first if the variant is dense, else the second."""
 
 ITEMS = Table(
     "items",

@@ -16,9 +16,10 @@ from secateur.identity import HASH_VERSION, short
 from secateur.items.clusters import effective_number
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import CONDITIONS, NO_PARSED
+from secateur.metrics.divergence import count_divergence
 from secateur.metrics.sparsity import count_layers, sparsity_per_layer
 from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, metric_table, transition_table
-from secateur.metrics.text import count_text
+from secateur.metrics.text import count_text, pair_text
 from secateur.metrics.transitions import align_seeds, pair_outcomes, transition_counts
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
@@ -214,6 +215,7 @@ def _read_model(
     """Everything of one model; its outcomes are in memory together, those of other models are not."""
     answers = _Answers(store, plan, model, items, parser, min_mass)
     variants, text_rows, protocol = [], [], {}
+    read: dict[tuple[str, str], pl.DataFrame] = {}
     windows = store.window_set(model["windows"]) if model["windows"] else None
     layers = []
     for key, entries in _by_variant(model["cells"]).items():
@@ -226,12 +228,14 @@ def _read_model(
                 if info is not None and entry["recipe"] is None:
                     protocol = dict(info.protocol)
             else:
-                have = {"text": 0}
-                if info is not None and windows is not None and plan["text"]:
-                    text = plan_rows(store, plan, model, entry, "text")
-                    have = {"text": text.height}
-                    if text.height:
-                        text_rows += _text_rows(key, text, windows, str(plan["text"]["corpus"]), level=level)
+                have = {}
+                for table in wanted if info is not None and windows is not None and plan["text"] else ():
+                    # Of the dense model's distributions only the number is told here, and they are large.
+                    columns = ("window",) if table == "reference" else None
+                    frame = plan_rows(store, plan, model, entry, table, columns=columns)
+                    have[table] = frame.height
+                    if frame.height:
+                        read[key, table] = frame
             rows |= {table: (have.get(table, 0), count) for table, count in wanted.items()}
         realisation = store.realisation(key) if key in realised else None
         layer_frame = None
@@ -242,6 +246,9 @@ def _read_model(
             )
             text_rows += _mask_rows(key, layer_frame, level=level)
         variants.append(_variant(model, key, entries[0], rows, layer_frame))
+    if windows is not None:
+        dense = next(variant.key for variant in variants if variant.dense)
+        text_rows += _text_rows(read, dense, windows, plan["text"], model.get("vocabulary"), level=level)
     unread = _Unread(answers, items)
     metrics = unread.mark(metric_table(answers.all(), items, level=level))
     pairs, moves, coupling = _compare(answers, variants, items, unread, level=level)
@@ -535,10 +542,28 @@ def _has_roles(items: pl.DataFrame) -> pl.Series:
 
 
 def _text_rows(
-    key: str, text: pl.DataFrame, windows: pl.DataFrame, corpus: str, *, level: float
+    read: Mapping[tuple[str, str], pl.DataFrame],
+    dense: str,
+    windows: pl.DataFrame,
+    about: Mapping[str, Any],
+    vocabulary: int | None,
+    *,
+    level: float,
 ) -> list[dict[str, Any]]:
-    counts = count_text(text, windows, corpus=corpus)
-    return _plain_rows(key, TEXT, "text", counts, level=level)
+    """What was made of text: each variant alone, and beside the dense model."""
+    corpus = str(about["corpus"])
+    rows = []
+    for (key, table), frame in read.items():
+        if table == "text":
+            rows += _plain_rows(key, TEXT, "text", count_text(frame, windows, corpus=corpus), level=level)
+            if key != dense and (dense, table) in read:
+                pairs = pair_text(read[dense, table], frame, windows, corpus=corpus)
+                rows += _plain_rows(key, TEXT, "text_pairs", pairs, level=level)
+        elif table == "divergence":
+            top = int(about["divergence"]["top"])
+            counts = count_divergence(frame, windows, corpus=corpus, top=top, vocabulary=vocabulary)
+            rows += _plain_rows(key, TEXT, "divergence", counts, level=level)
+    return rows
 
 
 def _mask_rows(key: str, layers: pl.DataFrame, *, level: float) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ def categories(data: ReportData) -> Table:
 
 
 def perplexity(data: ReportData) -> Table:
-    """Perplexity and bits per byte of every variant."""
+    """What every variant makes of text, alone and beside the dense model."""
     frame = _named(data, data.metrics.filter(pl.col("readout") == "text"))
     about = data.plan["text"] or {}
     return Table(
@@ -155,6 +155,7 @@ def perplexity(data: ReportData) -> Table:
             Column("Value", _estimated),
             Column("Windows", lambda row: fmt.count(row["n_items"])),
             Column("Tokens", lambda row: fmt.count(row["n_answers"])),
+            Column("Note", lambda row: row["note"] if measured(row) else "", "left"),
         ),
         _PLACE_KEY,
         empty="no text was read",

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -23,8 +24,10 @@ from pydantic import (
 from secateur.compression.levels import exact_fraction
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
+from secateur.inference.backend import Probe
 from secateur.items.corpora import PACKAGED, Cut
 from secateur.items.orders import ORDERS
+from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
 
 
 class _Strict(BaseModel):
@@ -130,12 +133,66 @@ class ReadoutsConfig(_Strict):
         return self
 
 
-class PerplexityConfig(_Strict):
-    """Which text is read."""
+class DivergenceConfig(_Strict):
+    """At which positions of the text whole distributions are compared, and how many tokens of each are kept."""
 
+    every: Count = 64
+    top: Count = 256
+
+    @property
+    def probe(self) -> Probe:
+        """The same, as a backend takes it."""
+        return Probe(self.every, self.top)
+
+
+class PerplexityConfig(_Strict):
+    """Which text is read: a protocol by name, or one's own."""
+
+    protocol: str | None = None
     corpus: str = PACKAGED
     window: Annotated[int, Field(ge=2, strict=True)] = 512
     windows: Count | None = None
+    bos: BosRule = "every"
+    divergence: DivergenceConfig | None = None
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in TEXT_PROTOCOLS:
+            raise ValueError(f"{value!r} is not one of {', '.join(TEXT_PROTOCOLS)}")
+        return value
+
+    @field_validator("corpus", "window", "windows", "bos")
+    @classmethod
+    def _only_without_protocol(cls, value: Any, info: ValidationInfo) -> Any:
+        # A protocol that was named and is unknown is not in the data; one that was not named is None there.
+        if info.data.get("protocol", "unknown") is not None:
+            raise ValueError("cannot stand beside protocol, which fixes it; name one or the other")
+        return value
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> Self:
+        scored = self.reading.window - 1
+        if self.divergence is not None and self.divergence.every > scored:
+            raise ValueError(f"divergence.every is {self.divergence.every}, and a window has {scored:,} scored tokens")
+        return self
+
+    @property
+    def reading(self) -> TextProtocol:
+        """The protocol that is meant; one's own has an empty name."""
+        if self.protocol is not None:
+            return TEXT_PROTOCOLS[self.protocol]
+        return TextProtocol(
+            name="",
+            corpus=self.corpus,
+            window=self.window,
+            windows=self.windows,
+            bos=self.bos,
+            conversations=False,
+            summary="",
+            docs="docs/study-file.md",
+            source="the study file",
+        )
 
 
 class CalibrationConfig(_Strict):

@@ -9,7 +9,7 @@ import numpy as np
 from secateur.items.orders import ORDERS
 from secateur.records.cell import CellInfo
 from secateur.records.store import Store
-from secateur.records.tables import LETTER, SAMPLED, TEXT
+from secateur.records.tables import LETTER, SAMPLED
 from secateur.study.plan import ModelPlan, Plan, PlannedCell
 
 
@@ -24,12 +24,15 @@ def missing_rows(plan: Plan, store: Store | None) -> int:
 def _missing(plan: Plan, model: ModelPlan, cell: PlannedCell, info: CellInfo | None) -> int:
     if info is None:
         return sum(cell.rows.values())
-    wanted = _text_keys(model) if cell.spec.task == "text" else _ask_keys(plan, dense=cell.variant.recipe is None)
+    dense = cell.variant.recipe is None
+    wanted = _ask_keys(plan, dense=dense) if cell.spec.task == "ask" else _window_keys(model, cell)
     return sum(int(info.keys(table).missing(keys).sum()) for table, keys in wanted.items())
 
 
-def _text_keys(model: ModelPlan) -> dict[str, dict[str, Any]]:
-    return {TEXT.name: {"window": np.array(sorted({window.key for window in model.windows}), dtype=np.uint64)}}
+def _window_keys(model: ModelPlan, cell: PlannedCell) -> dict[str, dict[str, Any]]:
+    """Every key of the one table of a cell in which text is read."""
+    keys = {"window": np.array(sorted({window.key for window in model.windows}), dtype=np.uint64)}
+    return dict.fromkeys(cell.rows, keys)
 
 
 def _ask_keys(plan: Plan, *, dense: bool) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from secateur.models.published import PUBLISHED
 from secateur.models.shapes import linear_shapes
 from secateur.study.config import StudyConfig
 from secateur.study.plan import check_names, study_items
+from secateur.study.reading import load_text
 from secateur.study.variants import NamedVariant, ask_rows, floor_rows, name_variants
 
 
@@ -97,9 +98,13 @@ def _missing(config: StudyConfig, base: Path) -> Iterator[str]:
             find_checkpoint(model.id, revision=model.revision, offline=True, base=base)
         except OfflineError:
             yield model.id
-    texts = [part.corpus for part in (config.perplexity, config.calibration) if part is not None]
-    for corpus in dict.fromkeys(texts):
+    if config.perplexity is not None:
         try:
-            load_corpus(corpus, base=base, offline=True)
+            load_text(config.perplexity.reading, base=base, offline=True)
         except OfflineError:
-            yield f"corpus {corpus}"
+            yield f"text {config.perplexity.reading.corpus}"
+    if config.calibration is not None:
+        try:
+            load_corpus(config.calibration.corpus, base=base, offline=True)
+        except OfflineError:
+            yield f"text {config.calibration.corpus}"

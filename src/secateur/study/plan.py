@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -25,7 +26,6 @@ from secateur.items.corpora import (
     calibration_digest,
     calibration_sequences,
     load_corpus,
-    text_windows,
 )
 from secateur.items.item import Condition, ItemSet
 from secateur.items.orders import ALL_ORDERS, ORDERS
@@ -34,7 +34,9 @@ from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
+from secateur.records.tables import DIVERGENCE, REFERENCE, TEXT
 from secateur.study.config import SampledConfig, StudyConfig
+from secateur.study.reading import Reading, about_text, cut_text, load_text
 from secateur.study.variants import ask_rows, faults_of_variants, floor_rows, methods_of, name_variants
 
 
@@ -81,7 +83,7 @@ class ModelPlan:
         prompts: How items become its prompts.
         decoding: How its answers are sampled.
         calibration: Digest -> token sequences, for the methods that need them.
-        windows: Text to read, cut by its tokenizer.
+        text: What is read, cut by its tokenizer; ``None`` if perplexity is not measured.
         variants: Dense first.
         cells: In the order they are run.
     """
@@ -92,9 +94,25 @@ class ModelPlan:
     prompts: ChatPrompts
     decoding: Decoding
     calibration: Mapping[str, Sequence[Sequence[int]]]
-    windows: tuple[Window, ...]
+    text: Reading | None
     variants: tuple[PlannedVariant, ...]
     cells: tuple[PlannedCell, ...]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Text to read, cut by its tokenizer."""
+        return self.text.windows if self.text else ()
+
+    @property
+    def reference(self) -> CellSpec:
+        """The cell with the distributions that variants are compared with, if divergence is measured."""
+        return next(c.spec for c in self.cells if c.spec.task == "divergence" and c.variant.recipe is None)
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many tokens the model chooses from, if its config says."""
+        found = self.checkpoint.config.get("vocab_size")
+        return found if isinstance(found, int) else None
 
 
 @dataclass(frozen=True)
@@ -134,6 +152,18 @@ class Plan:
     def floor_rows(self) -> int:
         """Of the sampled rows, those of dense models that serve only as a floor."""
         return len(self.models) * floor_rows(self.config, len(self.items))
+
+    @cached_property
+    def text(self) -> dict[str, Any] | None:
+        """What is read and how it is cut, as the store keeps it; ``None`` if perplexity is not measured."""
+        return self.text_of(self.models)
+
+    def text_of(self, models: Sequence[ModelPlan]) -> dict[str, Any] | None:
+        """The same for some of the models."""
+        if self.corpus is None or self.config.perplexity is None:
+            return None
+        read = {model.name: model.text for model in models if model.text is not None}
+        return about_text(self.config.perplexity, self.corpus, read)
 
     def requests(self, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
         """A variant's requests: those of :meth:`base_requests`, with floor seeds where it is dense."""
@@ -182,7 +212,7 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
     device = resolve_device(config.compute.device)
     dtype = dtype or (fast_dtype(device) if config.compute.dtype == "auto" else config.compute.dtype)
     items = study_items(config, base)
-    corpus = load_corpus(config.perplexity.corpus, base=base, offline=offline) if config.perplexity else None
+    corpus = load_text(config.perplexity.reading, base=base, offline=offline) if config.perplexity else None
     calibration = None
     if config.calibration and any(METHODS[method].needs_inputs for method in methods_of(config)):
         calibration = load_corpus(config.calibration.corpus, base=base, offline=offline)
@@ -234,11 +264,11 @@ def _plan_model(
             )
             seeds[seed] = calibration_digest(drawn)
             sequences[seeds[seed]] = drawn
-    windows: list[Window] = []
+    text = None
     if corpus is not None and config.perplexity is not None:
-        read = config.perplexity
-        check_context(checkpoint, read.window, "perplexity.window")
-        windows = text_windows(corpus, tokenize, window=read.window, bos=begin, limit=read.windows)
+        protocol = config.perplexity.reading
+        check_context(checkpoint, protocol.window, "perplexity.window")
+        text = cut_text(protocol, corpus, tokenizer, tokenize)
     variants = _variants(config, checkpoint, seeds)
     ask_protocol: dict[str, Plain] = {
         **prompts.protocol,
@@ -259,9 +289,8 @@ def _plan_model(
         rows = ask_rows(config, len(items), dense=variant.recipe is None)
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
-        if windows:
-            spec = CellSpec(variant.planned, "text", text_protocol, config.compute.token_budget)
-            cells.append(PlannedCell(variant, spec, {"text": len({window.key for window in windows})}))
+        if text is not None:
+            cells += _text_cells(config, variant, text.n_distinct, text_protocol)
     return ModelPlan(
         name=checkpoint.reference,
         checkpoint=checkpoint,
@@ -269,10 +298,23 @@ def _plan_model(
         prompts=prompts,
         decoding=decoding,
         calibration=sequences,
-        windows=tuple(windows),
+        text=text,
         variants=variants,
         cells=tuple(cells),
     )
+
+
+def _text_cells(
+    config: StudyConfig, variant: PlannedVariant, n_windows: int, protocol: dict[str, Plain]
+) -> Iterator[PlannedCell]:
+    """The cells in which a variant reads text."""
+    budget = config.compute.token_budget
+    yield PlannedCell(variant, CellSpec(variant.planned, "text", protocol, budget), {TEXT.name: n_windows})
+    looked = config.perplexity.divergence if config.perplexity else None
+    if looked is not None:
+        spec = CellSpec(variant.planned, "divergence", {**protocol, "every": looked.every, "top": looked.top}, budget)
+        table = REFERENCE if variant.recipe is None else DIVERGENCE
+        yield PlannedCell(variant, spec, {table.name: n_windows})
 
 
 def check_context(checkpoint: Checkpoint, n_tokens: int, what: str) -> None:

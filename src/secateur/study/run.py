@@ -19,7 +19,8 @@ from secateur.errors import StoreBusyError, UserError
 from secateur.identity import Plain
 from secateur.inference.backend import Backend, Request
 from secateur.inference.backends import BACKENDS
-from secateur.inference.runner import NoWatcher, Watcher, run_ask, run_text, window_rows
+from secateur.inference.divergence import run_divergence
+from secateur.inference.runner import MakeBackend, NoWatcher, Watcher, run_ask, run_text, window_rows
 from secateur.items.orders import ORDERS
 from secateur.models.loading import LoadedModel, load_model
 from secateur.records.store import Store
@@ -90,7 +91,8 @@ def run_study(
         planned: Called with the plan and the store before anything is asked.
 
     Raises:
-        StoreBusyError: If other processes still hold cells when all others are done.
+        StoreBusyError: If other processes still hold cells when all others are done, or did not finish one that
+            others need.
         UserError: If the study, a model, the items, a text or the store is not what it should be.
     """
     started = time.monotonic()
@@ -104,7 +106,7 @@ def run_study(
     busy: list[StoreBusyError] = []
 
     def run_cells(runner: _ModelRun, cells: Sequence[PlannedCell]) -> list[tuple[PlannedCell, StoreBusyError]]:
-        """Run cells; gives those another process holds."""
+        """Run cells; gives those that another process holds or that need one that it holds."""
         nonlocal added
         held = []
         for cell in cells:
@@ -114,7 +116,7 @@ def run_study(
                 with progress.cell(name, numbers[cell.spec.id], len(numbers)) as watcher:
                     rows = runner.run(cell, watcher)
             except StoreBusyError as error:
-                progress.note(f"{name}: another process is at it; going on with the next cell")
+                progress.note(f"{name}: {error.what} Going on with the next cell.")
                 held.append((cell, error))
                 continue
             added += rows
@@ -149,7 +151,7 @@ def register(store: Store, plan: Plan) -> str:
                 plan.corpus.name,
                 plan.corpus.digest,
                 window_rows(plan.corpus.name, model.windows),
-                about=_about_text(plan, [model]),
+                about=plan.text_of([model]),
             )
         store.add_model({"digest": model.checkpoint.digest, "name": model.name, "family": model.checkpoint.family.name})
         for variant in model.variants:
@@ -159,6 +161,7 @@ def register(store: Store, plan: Plan) -> str:
                 "model": model.checkpoint.digest,
                 "name": model.name,
                 "weights": model.checkpoint.n_weights,
+                "vocabulary": model.vocabulary,
                 "windows": windows,
                 "cells": [
                     {
@@ -181,7 +184,7 @@ def register(store: Store, plan: Plan) -> str:
             "notes": list(plan.items.notes),
             "dtype": plan.dtype,
             **_readouts(plan.config),
-            "text": _about_text(plan, plan.models) if plan.corpus else None,
+            "text": plan.text,
             "calibration": plan.config.calibration.model_dump(mode="json") if plan.config.calibration else None,
             "models": models,
         }
@@ -198,29 +201,6 @@ def _readouts(config: StudyConfig) -> dict[str, Plain]:
         if sampled is None
         else sampled.model_dump(mode="json") | {"orders": list(ORDERS[sampled.orders])},
     }
-
-
-def _about_text(plan: Plan, models: Sequence[ModelPlan]) -> dict[str, Plain]:
-    """What is read, and how it is cut, for one model or for all of a plan."""
-    assert plan.corpus is not None
-    assert plan.config.perplexity is not None
-    begins = {model.windows[0].tokens[0] == model.tokenizer.bos_token_id for model in models if model.windows}
-    bos, ending = _BOS[begins == {True}, begins == {False}]
-    return {
-        "protocol": f"{plan.corpus.name}-{plan.config.perplexity.window}-{ending}",
-        "corpus": plan.corpus.name,
-        "source": plan.corpus.source,
-        "window": plan.config.perplexity.window,
-        "windows": max(len(model.windows) for model in models),
-        "bos": bos,
-    }
-
-
-_BOS = {
-    (True, False): ("first token of every window", "bos"),
-    (False, True): ("none", "nobos"),
-    (False, False): ("first token of every window where the tokenizer has one", "ownbos"),
-}
 
 
 def _variant_record(variant: PlannedVariant) -> dict[str, Plain]:
@@ -268,7 +248,9 @@ class _ModelRun:
             if cell.spec.task == "ask":
                 requests = self._plan.requests(cell.variant, self._base_requests)
                 return run_ask(self._store, cell.spec, requests, make_backend, watcher)
-            return run_text(self._store, cell.spec, self.model.windows, make_backend, watcher)
+            if cell.spec.task == "text":
+                return run_text(self._store, cell.spec, self.model.windows, make_backend, watcher)
+            return self._run_divergence(cell, make_backend, watcher)
         except torch.OutOfMemoryError as error:
             raise UserError(
                 "The device ran out of memory.",
@@ -276,6 +258,19 @@ class _ModelRun:
                 got=str(error).splitlines()[0],
                 todo="run into a new store with a smaller compute.token_budget, or on a larger device",
             ) from None
+
+    def _run_divergence(self, cell: PlannedCell, make_backend: MakeBackend, watcher: Watcher) -> int:
+        assert self._plan.config.perplexity is not None
+        assert self._plan.config.perplexity.divergence is not None
+        return run_divergence(
+            self._store,
+            cell.spec,
+            self.model.windows,
+            make_backend,
+            watcher,
+            probe=self._plan.config.perplexity.divergence.probe,
+            reference=None if cell.variant.recipe is None else self.model.reference,
+        )
 
     @cached_property
     def _base_requests(self) -> list[Request]:

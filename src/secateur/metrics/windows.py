@@ -1,0 +1,80 @@
+"""A ratio of two sums over windows of text: one estimate for everything that is so many units per token."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import z_value
+
+RATIO = "delta method on the mean per unit over windows, normal, windows as independent"
+
+
+def mean_per(
+    values: NDArray[np.float64],
+    units: NDArray[np.int64],
+    *,
+    n_answers: int,
+    n_missing: int = 0,
+    level: float = 0.95,
+    same: str = "",
+) -> Estimate:
+    """Sum of values / sum of units, with the delta method's interval for a ratio, windows as independent.
+
+    With r the ratio and n windows, the error is sqrt(n / (n - 1) * sum((value - r * unit) ** 2)) / sum(units)
+    (Cochran 1977, Sampling Techniques, 2.11).
+
+    Args:
+        values: Of each window; one that is not finite leaves no estimate.
+        units: What they are divided by.
+        n_answers: Tokens behind them, for the reader.
+        n_missing: Windows that are wanted and not there.
+        level: Of the interval.
+        same: Where all windows agree exactly, there is no interval and this is the reason; without it the interval
+            has no width.
+
+    Shapes: values, units [n_windows].
+    """
+    n = len(values)
+
+    def undefined(reason: str) -> Estimate:
+        return Estimate(None, None, None, level, "no interval", n, n_answers, None, note=reason)
+
+    if n_missing:
+        return undefined(f"{n_missing} of {n + n_missing} windows not read")
+    if n == 0:
+        return undefined("no windows")
+    broken = int((~np.isfinite(values)).sum())
+    if broken:
+        return undefined(f"{broken} of {n} windows not finite")
+    total = float(units.sum())
+    if total <= 0:
+        return undefined("no scored text")
+    mean = math.fsum(values) / total
+    found = Estimate(mean, None, None, level, RATIO, n, n_answers, None)
+    if n == 1:
+        return replace(found, note="one window: no interval")
+    residuals = values - mean * units
+    error = math.sqrt(n / (n - 1) * float((residuals**2).sum())) / total
+    if error == 0 and same:
+        return replace(found, note=same)
+    half = z_value(level) * error
+    return replace(found, low=mean - half, high=mean + half)
+
+
+def exponential(mean: Estimate) -> Estimate:
+    """The estimate of exp(mean), its interval turned along."""
+    if mean.value is None:
+        return mean
+    try:
+        value = math.exp(mean.value)
+        low = None if mean.low is None else math.exp(mean.low)
+        high = None if mean.high is None else math.exp(mean.high)
+    except OverflowError:
+        reason = f"exp of {mean.value:.4g} nats per token is beyond floating point"
+        return replace(mean, value=None, low=None, high=None, method="no interval", note=reason)
+    return replace(mean, value=value, low=low, high=high)
