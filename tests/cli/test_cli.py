@@ -51,6 +51,7 @@ def test_plan_run_status_report(folder):
     assert "study cli [bold]: 12 items of invented" in planned
     assert "144 records: 36 letter, 96 sampled, 12 text (of the sampled, 24 are dense floor answers)" in planned
     assert "time: unknown until a cell has run into the store" in planned
+    assert re.search(r"random 0\.5 .* 50\.00 %", planned)
     assert not (folder / "s.store").exists()
 
     ran = secateur("study", "run", "s.yaml", "--offline", folder=folder)

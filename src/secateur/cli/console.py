@@ -19,3 +19,15 @@ def plain_table(*columns: str) -> Table:
     for place, name in enumerate(columns):
         table.add_column(name, justify="left" if place < 2 else "right")
     return table
+
+
+def expected_range(bounds: tuple[float, float] | None) -> str:
+    """The sparsity a variant will reach: 33.33 %, at least 50.00 %, or about 50.00 %."""
+    if bounds is None:
+        return ""
+    least, most = bounds
+    if most - least < 5e-5:
+        return f"{least:.2%}".replace("%", " %")
+    if most >= 0.999:
+        return f"at least {least:.2%}".replace("%", " %")
+    return f"about {(least + most) / 2:.2%}".replace("%", " %")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from secateur.cli.console import console, plain_table
+from secateur.cli.console import console, expected_range, plain_table
 from secateur.study.outline import Outline
 
 
@@ -34,15 +34,3 @@ def print_outline(outline: Outline) -> None:
     out.print(f"{outline.n_configurations:,} configurations: {counts}{beside}", markup=False)
     out.print(f"not on this machine: {', '.join(outline.missing)}; `secateur study run` fetches it", markup=False)
     out.print("counted from the file and the items alone; text windows, bytes and time are not known yet", markup=False)
-
-
-def expected_range(bounds: tuple[float, float] | None) -> str:
-    """The sparsity a variant will reach: 33.33 %, at least 50.00 %, or about 50.00 %."""
-    if bounds is None:
-        return ""
-    least, most = bounds
-    if most - least < 5e-5:
-        return f"{least:.2%}".replace("%", " %")
-    if most >= 0.999:
-        return f"at least {least:.2%}".replace("%", " %")
-    return f"about {(least + most) / 2:.2%}".replace("%", " %")

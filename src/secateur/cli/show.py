@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from secateur.cli.console import console, plain_table
+from secateur.cli.console import console, expected_range, plain_table
 from secateur.cli.progress import duration, rate
+from secateur.compression.verify import expected_sparsity
 from secateur.records.store import LOG_FILE, Store
 from secateur.study.missing import missing_rows
 from secateur.study.plan import Plan
@@ -41,14 +42,20 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     shown = {"letter": "letter", "sampled": "sampled", "text": "text windows"}
     if plan.text and plan.text["divergence"]:
         shown |= {"reference": "reference", "divergence": "divergence"}
-    table = plain_table("model", "variant", *shown.values())
+    table = plain_table("model", "variant", *shown.values(), "expected sparsity")
     for model in plan.models:
+        shapes = model.checkpoint.linear_shapes()
         for variant in model.variants:
             rows: dict[str, int] = {}
             for cell in model.cells:
                 if cell.variant == variant:
                     rows |= cell.rows
-            table.add_row(escape(model.name), variant.label, *(f"{rows.get(name, 0):,}" for name in shown))
+            table.add_row(
+                escape(model.name),
+                variant.label,
+                *(f"{rows.get(name, 0):,}" for name in shown),
+                expected_range(expected_sparsity(variant.recipe, shapes) if variant.recipe else None),
+            )
     out.print(table)
     total = sum(plan.n_rows.values())
     floor = f" (of the sampled, {plan.floor_rows:,} are dense floor answers)" if plan.floor_rows else ""

@@ -58,6 +58,12 @@ def expected_total(planned: Recipe, shapes: Mapping[str, tuple[int, int]]) -> tu
     return sum(least for least, _ in bounds), sum(most for _, most in bounds), weights
 
 
+def expected_sparsity(planned: Recipe, shapes: Mapping[str, tuple[int, int]]) -> tuple[float, float]:
+    """The least and the most that a recipe's achieved sparsity can be, 0 to 1; arguments as :func:`expected_total`."""
+    least, most, weights = expected_total(planned, shapes)
+    return least / weights, most / weights
+
+
 def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zeros_before: int) -> LayerCount:
     """Count what was removed and compare it with what was asked.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from secateur.compression.verify import expected_total
+from secateur.compression.verify import expected_sparsity
 from secateur.errors import OfflineError
 from secateur.items.corpora import load_corpus
 from secateur.items.item import ItemSet
@@ -70,8 +70,7 @@ class Outline:
         shapes = self.shapes.get(model)
         if shapes is None or variant.recipe is None:
             return None
-        least, most, weights = expected_total(variant.recipe, shapes)
-        return least / weights, most / weights
+        return expected_sparsity(variant.recipe, shapes)
 
 
 def outline_study(config: StudyConfig, *, base: Path) -> Outline:
