@@ -31,7 +31,8 @@ def holm(p: Sequence[float], *, family: int | None = None) -> NDArray[np.float64
 def benjamini_hochberg(p: Sequence[float], *, family: int | None = None) -> NDArray[np.float64]:
     """Benjamini and Hochberg's adjusted p-values: reject those at most q for a false discovery rate of at most q.
 
-    The expected share of wrong rejections among all. Valid for independent tests and some kinds of positive dependence. Benjamini and Hochberg 1995, JRSS B 57:289-300.
+    That is the expected share of wrong ones among all rejections. Valid for independent tests and some kinds of
+    positive dependence. Benjamini and Hochberg 1995, JRSS B 57:289-300.
 
     Args:
         p: The p-values, 0..1. [n]
