@@ -1,8 +1,9 @@
 """Scripted stores, built once."""
 
 import pytest
-from tests.report.scripted_study import ScriptedStudy, build
+from tests.report.scripted_study import GREEDY, ScriptedStudy, build
 
+from secateur.records.parsers import PARSERS
 from secateur.records.store import Store
 from secateur.report import write_report
 from secateur.report.read import read_report_data
@@ -24,3 +25,25 @@ def report(scripted_store, tmp_path_factory):
 @pytest.fixture(scope="session")
 def scripted_data(scripted_store):
     return read_report_data(Store.open(scripted_store))
+
+
+@pytest.fixture(scope="session")
+def rich_store(tmp_path_factory):
+    """A dense model with some bias, a method in both forms, latencies: a study that fills every table and figure."""
+    study = ScriptedStudy(
+        methods=("magnitude", "wanda", "wanda-pia"),
+        levels=(0.3, 0.5),
+        templates=4,
+        per_template=3,
+        latency=True,
+        lean=4.5,
+    )
+    return Store.open(build(tmp_path_factory.mktemp("stores") / "rich.store", study))
+
+
+@pytest.fixture(scope="session")
+def rich_data(rich_store):
+    """It, with a second parser."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PARSERS, "pia", GREEDY)
+        return read_report_data(rich_store)

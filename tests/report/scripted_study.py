@@ -17,10 +17,14 @@ from secateur.inference.runner import run_ask, run_text
 from secateur.inference.scripted import ScriptedBackend
 from secateur.items.corpora import Window
 from secateur.items.item import Condition, Item, ItemSet, Option, Polarity, Role
-from secateur.items.orders import ORDERS, option_at
+from secateur.items.orders import LETTERS, ORDERS, option_at
 from secateur.records.cell import CellSpec
+from secateur.records.parsers import CHOICES, UNPARSED, Parsed, Parser
 from secateur.records.store import Store
 from secateur.records.tables import LAYERS, WINDOWS
+
+MUMBLE = "the"
+"""What no parser reads."""
 
 SEEDS = (42, 123, 456)
 FLOOR_SEEDS = (1, 2, 3)
@@ -48,6 +52,9 @@ class ScriptedStudy:
         dense_collapsed: Whether the dense model says only A.
         mute: Labels of variants of which nothing can be read.
         skip: Labels of variants that are planned and not run.
+        lean: How far every variant leans to the stereotype; from about 3 on the dense model gives in at times.
+        mask_seeds: If not empty, each pruned variant is made with each of them.
+        latency: Whether the plan's record has latencies and sizes.
         limit: Requests asked per cell, to leave a store incomplete.
     """
 
@@ -68,6 +75,9 @@ class ScriptedStudy:
     dense_collapsed: bool = False
     mute: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    lean: float = 2.2
+    mask_seeds: tuple[int, ...] = ()
+    latency: bool = False
     limit: int | None = None
 
 
@@ -110,7 +120,7 @@ def make_items(study: ScriptedStudy) -> ItemSet:
 
 def damage(method: str, level: float) -> float:
     """0 (intact) .. 1 (noise)."""
-    steep = {"random": 2.4, "magnitude": 1.1}.get(method, 0.6)
+    steep = {"random": 2.4, "magnitude": 1.1}.get(method.removesuffix("-pia"), 0.6)
     return min(1.0, steep * level**1.5)
 
 
@@ -125,6 +135,7 @@ class Scripted:
     def __init__(self, study: ScriptedStudy, items: ItemSet, model: str, method: str, level: float) -> None:
         self._items = {item.key: item for item in items}
         self._damage = damage(method, level)
+        self._lean = study.lean
         self._name = f"{model} {method} {level}"
         self._collapse = "B" if method == "random" and level >= 0.6 else ""
         if study.dense_collapsed and method == "dense":
@@ -138,7 +149,9 @@ class Scripted:
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         for request, response in zip(requests, self._backend.answer(requests), strict=True):
             samples = tuple(
-                replace(sample, text="the") if self._noise(request, f"mumble {sample.seed}") < self._mumbles else sample
+                replace(sample, text=MUMBLE)
+                if self._noise(request, f"mumble {sample.seed}") < self._mumbles
+                else sample
                 for sample in response.samples
             )
             yield replace(response, samples=samples)
@@ -159,7 +172,7 @@ class Scripted:
             role = item.options[option].role
             said = 6.0 if option == item.label else 0.0
             if role is Role.STEREOTYPE:
-                said += 2.2 + 3.0 * self._damage
+                said += self._lean + 3.0 * self._damage
             score = (1 - self._damage) * said + 3.0 * self._noise(request, f"option {option}")
             if self._collapse:
                 score = 30.0 if "ABC"[letter] == self._collapse else 0.0
@@ -204,14 +217,21 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
     for name in study.models:
         base = digest("model", [name])
         store.add_model({"digest": base, "name": name, "family": "scripted"})
-        recipes: list[tuple[str, float]] = [("dense", 0.0)]
-        recipes += [(method, level) for method in study.methods for level in study.levels]
+        recipes: list[tuple[str, float, int | None]] = [("dense", 0.0, None)]
+        recipes += [
+            (method, level, seed)
+            for method in study.methods
+            for level in study.levels
+            for seed in study.mask_seeds or (None,)
+        ]
         cells = []
-        for method, level in recipes:
+        for method, level, seed in recipes:
             recipe = (
                 None if method == "dense" else {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
             )
-            label = label_of(method, level)
+            if recipe is not None and seed is not None:
+                recipe["mask_seed"] = seed
+            label = label_of(method, level) + (f" mask-seed-{seed}" if seed else "")
             planned = digest("variant", [base, recipe or "dense"])
             store.add_variant(planned, {"model": base, "label": label, "recipe": recipe})
             floor_seeds = study.floor_seeds if study.floor and recipe is None else ()
@@ -234,11 +254,13 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
                 "sampled": len(items) * len(sampled_orders) * len(seeds),
             }
             entry = {"variant": planned, "label": label, "recipe": recipe}
+            if study.latency:
+                entry |= {"latency": {"mean": 0.3, "median": 0.25, "p95": 0.5, "n": 10}, "size_bytes": 18_500_000_000}
             cells.append({"cell": ask.id, "task": "ask", "rows": rows, **entry})
             if windows:
                 cells.append({"cell": text.id, "task": "text", "rows": {"text": len(windows)}, **entry})
             if label not in study.skip:
-                work.append((name, method, level, planned, recipe, ask, text, requests))
+                work.append((name, method, level, seed, planned, recipe, ask, text, requests))
         plan_models.append({"model": base, "name": name, "windows": window_set, "cells": cells})
     store.log({"event": "run", "study": study.name})
     store.add_plan(
@@ -265,14 +287,26 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
             "models": plan_models,
         }
     )
-    for name, method, level, planned, recipe, ask, text, requests in work:
+    for name, method, level, seed, planned, recipe, ask, text, requests in work:
         if recipe is not None:
-            store.realise(planned, digest("realised", [planned]), _layers(level))
-        backend = Scripted(study, items, name, method, level)
+            # The published Wanda leaves a third of the linears dense.
+            store.realise(
+                planned, digest("realised", [planned]), _layers(level * 2 / 3 if method == "wanda-pia" else level)
+            )
+        backend = Scripted(study, items, f"{name} {seed}" if seed else name, method, level)
         run_ask(store, ask, requests[: study.limit], lambda budget, made=backend: made)
         if windows:
             run_text(store, text, windows, lambda budget, made=backend: made)
     return folder
+
+
+def _greedy(text: str) -> Parsed:
+    found = [letter for letter in text.upper() if letter in LETTERS]
+    return CHOICES[LETTERS.index(found[0])] if found else UNPARSED
+
+
+GREEDY = Parser("pia", _greedy, lambda text, options: _greedy(text))
+"""Takes the first letter anywhere: enough of the published parser to differ from strict."""
 
 
 def _layers(level: float) -> pa.Table:

@@ -21,9 +21,9 @@ def data_of(tmp_path, **changes):
 
 
 @pytest.fixture(scope="module", params=list(FIGURES))
-def figure(request, scripted_data):
+def figure(request, rich_data):
     with drawing():
-        figure = FIGURES[request.param](scripted_data)
+        figure = FIGURES[request.param](rich_data)
     assert figure.name == request.param
     return figure
 
@@ -50,9 +50,9 @@ def test_texts_are_at_least_nine_points_and_nothing_lies_outside(figure):
         assert box.y1 * canvas.dpi <= height + 2
 
 
-def test_svg_is_the_same_every_time_and_has_no_date(figure, scripted_data):
+def test_svg_is_the_same_every_time_and_has_no_date(figure, rich_data):
     with drawing():
-        first, second = (to_svg(each.canvas) for each in (figure, FIGURES[figure.name](scripted_data)))
+        first, second = (to_svg(each.canvas) for each in (figure, FIGURES[figure.name](rich_data)))
     assert first == second
     assert b"dc:date" not in first
     ET.fromstring(first)
@@ -208,6 +208,9 @@ def test_names_are_escaped_and_not_read_as_formulas(tmp_path):
         to_png(FIGURES["letters"](data).canvas)
         for name, make in FIGURES.items():
             figure = make(data)
+            if figure.canvas is None:
+                assert name in ("parsers", "latent_bias"), figure.empty
+                continue
             svg = to_svg(figure.canvas)
             ET.fromstring(svg)
             page = inline_svg(svg, name=name, alt=figure.alt + hostile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -65,8 +66,9 @@ class PerItem:
 
     def select(self, wanted: NDArray[np.bool_]) -> Self:
         """The items where ``wanted`` is true; what is not an array stays."""
+        places = np.flatnonzero(wanted)
         arrays = {
-            field.name: getattr(self, field.name)[wanted]
+            field.name: getattr(self, field.name)[places]
             for field in dataclasses.fields(self)
             if isinstance(getattr(self, field.name), np.ndarray)
         }
@@ -83,7 +85,12 @@ class PerItem:
 
     def with_roles(self) -> Self:
         """The items that role metrics use."""
-        return self.select(self.has_roles)
+        return self._with_roles
+
+    # Nearly every metric asks for them.
+    @cached_property
+    def _with_roles(self) -> Self:
+        return self if self.has_roles.all() else self.select(self.has_roles)
 
 
 @dataclass(frozen=True)
@@ -171,10 +178,9 @@ def item_columns(keys: pl.Series, items: pl.DataFrame) -> dict[str, Any]:
     found = pl.DataFrame({"item": keys}).join(facts, on="item", how="left", maintain_order="left")
     refuse_unknown_items(found.filter(pl.col("category").is_null())["item"])
     names = tuple(sorted(facts["category"].unique()))
-    place = {name: number for number, name in enumerate(names)}
     return {
         "item": keys.to_numpy(),
-        "category": np.array([place[name] for name in found["category"]], np.int64),
+        "category": found["category"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
         "categories": names,
         **{
             name: found[name].to_numpy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -85,6 +86,21 @@ def metric_table(
     return pl.DataFrame(rows, schema=METRIC_COLUMNS)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Variants beside the dense model.
+
+    Args:
+        rows: As ``transition_table``.
+        pairs: The pairs of answers behind them, by variant.
+        floor: Those of the dense model asked again, if it was.
+    """
+
+    rows: pl.DataFrame
+    pairs: Mapping[str, Pairs]
+    floor: Pairs | None
+
+
 def transition_table(
     dense: pl.DataFrame,
     variants: Iterable[tuple[str, pl.DataFrame]],
@@ -110,6 +126,19 @@ def transition_table(
     Returns:
         Columns ``TRANSITION_COLUMNS``. n_answers counts pairs.
     """
+    return compare_variants(dense, variants, items, readout=readout, floor=floor, level=level).rows
+
+
+def compare_variants(
+    dense: pl.DataFrame,
+    variants: Iterable[tuple[str, pl.DataFrame]],
+    items: pl.DataFrame,
+    *,
+    readout: str,
+    floor: pl.DataFrame | None = None,
+    level: float = 0.95,
+) -> Compared:
+    """As ``transition_table``, with the pairs, so that nobody has to pair the same answers twice."""
     metrics = [metric for metric in METRICS.values() if metric.over == "pairs"]
     floor_pairs = None
     if floor is not None:
@@ -123,8 +152,9 @@ def transition_table(
             floors[category, condition] = {metric.name: metric.function(part, level=level) for metric in chosen}
 
     rows: list[dict[str, Any]] = []
+    found: dict[str, Pairs] = {}
     for variant, frame in variants:
-        pairs = pair_outcomes(dense, _matched(frame, dense), items)
+        found[variant] = pairs = pair_outcomes(dense, _matched(frame, dense), items)
         floor_note = NO_FLOOR
         if floor is not None:
             seeds = _seeds(frame)
@@ -149,7 +179,7 @@ def transition_table(
                         **_floor_row(beside.get(metric.name), floor_note),
                     }
                 )
-    return pl.DataFrame(rows, schema=TRANSITION_COLUMNS)
+    return Compared(pl.DataFrame(rows, schema=TRANSITION_COLUMNS), found, floor_pairs)
 
 
 def _parts(

@@ -242,7 +242,7 @@ def _paper_counts(
     both = both.filter(pl.col("item").is_in(keys.implode()))
     orders = tuple(sorted(both["order"].cast(pl.String).unique()))
     place = np.searchsorted(keys.to_numpy(), both["item"].to_numpy())
-    column = np.array([orders.index(order) for order in both["order"].cast(pl.String)], np.int64)
+    column = both["order"].cast(pl.String).cast(pl.Enum(orders)).to_physical().to_numpy().astype(np.int64)
     never = np.zeros((len(keys), len(orders)), np.bool_)
     became = np.zeros_like(never)
     clean = ~both["hit"].to_numpy()

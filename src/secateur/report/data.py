@@ -48,12 +48,14 @@ class Variant:
         model_name: What the user called that.
         label: For people; unique within the model.
         method: ``dense`` or the name of the method.
-        series: What is drawn as one line: the recipe without its level.
+        series: What is drawn as one line: the recipe without its level and seeds.
         nominal: The level that was asked for, 0..1; ``None`` where the recipe has none.
         achieved: Weights the mask removed / weights of the pruned linears; ``None`` if the variant was never made, or
             was imported without such counts.
         rows: Rows there are and rows planned, per table.
         source: The format its answers were imported from; empty if they were asked here.
+        seed: Which of several masks or calibrations of the same recipe it is ("mask_seed 1"); empty if there is no
+            choice.
     """
 
     key: str
@@ -66,6 +68,7 @@ class Variant:
     achieved: float | None
     rows: Mapping[str, tuple[int, int]]
     source: str = ""
+    seed: str = ""
 
     @property
     def axis(self) -> float | None:
@@ -112,6 +115,41 @@ class State:
 
 
 @dataclass(frozen=True)
+class Published:
+    """The published study's quantities (``metrics.published``), of all models.
+
+    Args:
+        parser: Which parser read the answers for them.
+        left_out: Ambiguous items without roles, which none of them counts.
+        rates: As ``rates``, per variant and category.
+        transitions: As ``transitions``, per variant; rows with ``floor`` are the dense model drawn with other seeds.
+        dose: As ``dose_response``, with the model.
+        gap: As ``evaluation_gap``, per variant.
+        averaged_gap: As ``averaged_gap``, with the model.
+        comparison: As ``method_comparison``, per variant and category.
+        tests: As ``correct_tests``, per pruned variant and category.
+        retained: As ``retained``, with the model.
+        latent: As ``rates``, over the latent-bias subset.
+        edge: As ``edge``, per variant.
+        regression: A row per model and term, or one without a term that says why there is none.
+    """
+
+    parser: str
+    left_out: int
+    rates: pl.DataFrame
+    transitions: pl.DataFrame
+    dose: pl.DataFrame
+    gap: pl.DataFrame
+    averaged_gap: pl.DataFrame
+    comparison: pl.DataFrame
+    tests: pl.DataFrame
+    retained: pl.DataFrame
+    latent: pl.DataFrame
+    edge: pl.DataFrame
+    regression: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class ReportData:
     """Everything a report needs, read once.
 
@@ -134,6 +172,9 @@ class ReportData:
         layers: Achieved sparsity per pruned linear.
         coupling: Readout -> how the two sides of a pair were drawn.
         left_out: Model digest -> items left out of the averaged letter readout because an order is missing.
+        published: The published quantities; ``None`` if no ambiguous item with roles was sampled.
+        parsed: The same sampled answers to ambiguous items under several parsers: variant, parser, metric, value, low,
+            high, n_items, n_answers, note.
     """
 
     plan: Mapping[str, Any]
@@ -154,6 +195,8 @@ class ReportData:
     layers: pl.DataFrame
     coupling: Mapping[str, str]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    published: Published | None = None
+    parsed: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:

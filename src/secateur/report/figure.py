@@ -49,42 +49,52 @@ _RC: dict[str, Any] = {
 }
 
 
+LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+"""Series of one method (another comparison group, say) differ in their lines."""
+
+
 @dataclass(frozen=True)
 class Style:
     """How a method is drawn.
 
     Args:
-        colour: From Okabe and Ito's palette, told apart by colour-blind readers.
-        marker: Told apart without colour.
+        colour: From Okabe and Ito's palette, told apart by colour-blind readers; a method's published form is a darker
+            one of the same hue.
+        marker: Told apart without colour; a published form's is its method's, turned.
+        first: Which of ``LINES`` its first series has.
     """
 
     colour: str
     marker: str
+    first: int = 0
+
+    def lines(self, series: int) -> Literal["-", "--", ":", "-."]:
+        """The line of its ``series``-th series."""
+        return LINES[(self.first + series) % len(LINES)]
 
 
 DENSE_STYLE = Style("#000000", "*")
 
 METHOD_STYLES: dict[str, Style] = {
     "random": Style("#E69F00", "s"),
+    "random-pia": Style("#8A5F00", "D", 1),
     "magnitude": Style("#0072B2", "^"),
+    "magnitude-pia": Style("#003A5C", "v", 1),
     "wanda": Style("#D55E00", "o"),
-    "sparsegpt": Style("#009E73", "D"),
-    "wanda-pia": Style("#CC79A7", "v"),
+    "wanda-pia": Style("#7A2E00", "h", 1),
+    "sparsegpt": Style("#009E73", "X"),
     "rtn": Style("#56B4E9", "P"),
 }
 """The same colour and marker in every figure of every report."""
 
 _SPARE = (
-    Style("#882255", "X"),
+    Style("#882255", "p"),
     Style("#44AA99", "<"),
     Style("#999933", ">"),
-    Style("#332288", "p"),
-    Style("#661100", "h"),
+    Style("#332288", "8"),
+    Style("#661100", "H"),
     Style("#888888", "d"),
 )
-
-LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
-"""Series of one method (another comparison group, another mask seed) differ in their lines."""
 
 BROKEN_FACE = "white"
 """A hollow marker is a number that does not say what it is called: broken, or no better than guessing."""

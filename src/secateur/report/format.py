@@ -41,6 +41,34 @@ def sparsity(share: float | None) -> str:
     return percent(share, 2)
 
 
+def share(low_high: tuple[float | None, float | None], value: float | None) -> str:
+    """A share with the ends of its interval: "6.5 % [5.9, 7.1]"."""
+    low, high = low_high
+    if value is None or low is None or high is None:
+        return percent(value)
+    return f"{percent(value)} [{_number(100 * low, 1)}, {_number(100 * high, 1)}]"
+
+
+def change(points: float | None, *, unit: str = "points") -> str:
+    """A signed difference of shares in points, or with the unit "%" one in per cent."""
+    if points is None:
+        return NONE
+    return f"{signed(points, 1)} {unit}"
+
+
+def signed(number: float, digits: int) -> str:
+    """A number with its sign: "+0.305"."""
+    text = _number(number, digits)
+    return f"+{text}" if number > 0 and float(text.replace(",", "")) else text
+
+
+def p_value(p: float | None) -> str:
+    """A p-value to four places, or "< 0.0001"."""
+    if p is None:
+        return NONE
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
 def count(number: float | None) -> str:
     """A whole number with thousands set apart."""
     return NONE if number is None else f"{number:,.0f}"

@@ -11,15 +11,22 @@ from markupsafe import Markup, escape
 
 from secateur import __version__
 from secateur.report import format as fmt
+from secateur.report import table as writing
 from secateur.report.claims import FINDING, LIMIT, WARNING, Claim
 from secateur.report.data import ReportData
 from secateur.report.figure import Figure, inline_svg
 from secateur.report.glossary import glossary
+from secateur.report.published import PUBLISHED
 from secateur.report.states import CRITERIA
 from secateur.report.table import Table
 
 PAGE_ROWS = 400
 """A folded table with more rows than this is in the files only."""
+
+LONG = 30
+"""A table with more rows than this is folded, but for those in ``OPEN_TABLES``."""
+
+OPEN_TABLES = ("side_by_side",)
 
 FIRST_TABLES = ("summary",)
 """Tables that stand before the figures."""
@@ -55,19 +62,38 @@ def render(
         findings=_by_model(data, [claim for claim in claims if claim.kind == FINDING]),
         limits=[claim for claim in claims if claim.kind == LIMIT],
         first=[_page_table(tables[name]) for name in FIRST_TABLES],
-        tables=[_page_table(table) for name, table in tables.items() if name not in FIRST_TABLES],
+        groups=[
+            (key, title, about, [_page_table(tables[name]) for name in names])
+            for key, title, about, names in _groups(tables)
+        ],
         figures=[(figure, drawn.get(name)) for name, figure in figures.items()],
         facts=facts(data),
         environments=[_environment(environment) for environment in data.environments],
         glossary=glossary(data),
         criteria=CRITERIA,
         files=[
-            *(f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md")),
+            *(f"tables/{name}.{kind}" for name in tables for kind in writing.FORMATS),
             *(f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png")),
             "report.json",
         ],
     )
     return page
+
+
+def _groups(tables: Mapping[str, Table]) -> list[tuple[str, str, str, list[str]]]:
+    """The tables after the figures under headings: id, heading, what is under it, names."""
+    ours = [name for name in tables if name not in FIRST_TABLES and name not in PUBLISHED]
+    theirs = [name for name in tables if name in PUBLISHED]
+    return [
+        ("corrected", "Corrected", "What to read: items as the unit, beside achieved sparsity and floors.", ours),
+        (
+            "published",
+            "As published",
+            "The tables of arXiv:2605.08137 by its own definitions, for comparison. Each says what is wrong with it "
+            "and which table to read instead; none of the sentences above rests on them.",
+            theirs,
+        ),
+    ]
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:
@@ -123,11 +149,12 @@ def _environment(environment: Mapping[str, Any]) -> str:
 
 
 def _page_table(table: Table) -> dict[str, Any]:
-    rows = list(table.shown())
+    n_shown = len(table.on_page_rows)
     return {
         "table": table,
-        "rows": rows if len(rows) <= PAGE_ROWS or not table.folded else [],
-        "n_shown": len(rows),
+        "rows": list(table.shown()) if n_shown <= PAGE_ROWS or not table.folded else [],
+        "n_shown": n_shown,
+        "folded": table.folded or (n_shown > LONG and table.name not in OPEN_TABLES),
         "columns": [(column, place) for place, column in enumerate(table.columns)],
     }
 

@@ -18,9 +18,9 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import CONDITIONS, NO_PARSED
 from secateur.metrics.divergence import count_divergence
 from secateur.metrics.sparsity import count_layers, sparsity_per_layer
-from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, metric_table, transition_table
+from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, compare_variants, metric_table
 from secateur.metrics.text import count_text, pair_text
-from secateur.metrics.transitions import align_seeds, pair_outcomes, transition_counts
+from secateur.metrics.transitions import transition_counts
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
 from secateur.records.outcomes import (
@@ -32,7 +32,8 @@ from secateur.records.outcomes import (
 )
 from secateur.records.parsers import PARSERS, Parser
 from secateur.records.store import LOG_FILE, Store
-from secateur.report.data import BY_ORDER, DENSE, LETTER, MASKS, SAMPLED, TEXT, ReportData, Variant
+from secateur.report.as_published import Readers, Reread, together
+from secateur.report.data import BY_ORDER, DENSE, LETTER, MASKS, SAMPLED, TEXT, Published, ReportData, Variant
 from secateur.report.states import find_states
 
 WHOLE_ANSWERS = frozenset(
@@ -98,10 +99,9 @@ def read_report_data(
     cells = {info.id: info for info in store.cells()}
     items = store.item_set(chosen["items"])
     realised = {said["planned"]: said for said in store.variants()}
+    readers = Readers(parser)
     models = [
-        _read_model(
-            store, chosen, model, cells, items, realised, parser=PARSERS[parser], min_mass=min_mass, level=level
-        )
+        _read_model(store, chosen, model, cells, items, realised, readers=readers, min_mass=min_mass, level=level)
         for model in chosen["models"]
     ]
     variants = tuple(variant for model in models for variant in model.variants)
@@ -136,6 +136,8 @@ def read_report_data(
         layers=pl.concat([model.layers for model in models]),
         coupling={readout: text for model in models for readout, text in model.coupling.items()},
         left_out={model.digest: model.left_out for model in models if model.left_out},
+        published=together([model.published for model in models]),
+        parsed=pl.concat([model.parsed for model in models]),
     )
 
 
@@ -198,6 +200,8 @@ class _ModelRead:
     layers: pl.DataFrame
     coupling: dict[str, str]
     left_out: int
+    published: Published | None
+    parsed: pl.DataFrame
 
 
 def _read_model(
@@ -208,12 +212,13 @@ def _read_model(
     items: pl.DataFrame,
     realised: Mapping[str, Mapping[str, Any]],
     *,
-    parser: Parser,
+    readers: Readers,
     min_mass: float,
     level: float,
 ) -> _ModelRead:
     """Everything of one model; its outcomes are in memory together, those of other models are not."""
-    answers = _Answers(store, plan, model, items, parser, min_mass)
+    again = Reread(readers, items, level=level)
+    answers = _Answers(store, plan, model, items, readers.main, min_mass, again)
     variants, text_rows, protocol = [], [], {}
     read: dict[tuple[str, str], pl.DataFrame] = {}
     windows = store.window_set(model["windows"]) if model["windows"] else None
@@ -263,7 +268,13 @@ def _read_model(
         layers=pl.concat([pl.DataFrame(schema=_LAYERS), *layers]),
         coupling=coupling,
         left_out=answers.left_out,
+        published=again.published(variants, _perplexities(text_rows)),
+        parsed=again.parsed,
     )
+
+
+def _perplexities(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    return {row["variant"]: row["value"] for row in rows if row["metric"] == "perplexity"}
 
 
 def _by_variant(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -271,9 +282,6 @@ def _by_variant(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     for cell in cells:
         found.setdefault(cell["variant"], []).append(cell)
     return found
-
-
-_NOT_DEPARTURES = ("method", "sparsity", "calibration", "source")
 
 
 def _variant(
@@ -285,7 +293,8 @@ def _variant(
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
     method = str(recipe.get("method", DENSE))
-    departs = [f"{name} {recipe[name]}" for name in sorted(recipe) if name not in _NOT_DEPARTURES]
+    departs = [f"{name} {recipe[name]}" for name in sorted(recipe) if name not in _NO_SERIES]
+    seeds = {name: entry.get(name, recipe.get(name)) for name in _SEEDS}
     achieved = 0.0 if method == DENSE else None
     if layers is not None and method != DENSE:
         achieved = METRICS["achieved_sparsity"].function(count_layers(layers)).value
@@ -302,7 +311,12 @@ def _variant(
         achieved=achieved,
         rows=rows,
         source=str(entry.get("source", "")),
+        seed=", ".join(f"{name} {seed}" for name, seed in seeds.items() if seed is not None),
     )
+
+
+_SEEDS = ("mask_seed", "calibration_seed")
+_NO_SERIES = frozenset({"method", "sparsity", "calibration", "source", *_SEEDS})
 
 
 class _Answers:
@@ -316,6 +330,7 @@ class _Answers:
         items: pl.DataFrame,
         parser: Parser,
         min_mass: float,
+        again: Reread,
     ) -> None:
         self._store = store
         self._plan = plan
@@ -323,6 +338,7 @@ class _Answers:
         self._items = items
         self._parser = parser
         self._min_mass = min_mass
+        self._again = again
         self._letter_orders: list[str] = (plan.get("letter") or {}).get("orders", [])
         sampled = plan.get("sampled") or {}
         self._seeds: list[int] = sampled.get("seeds", [])
@@ -348,8 +364,10 @@ class _Answers:
             have["sampled"] = sampled.height
             if main.height:
                 frames[SAMPLED] = sampled_outcomes(main, self._items, self._parser)
+                self._again.add(key, main, frames[SAMPLED])
             if floor.height:
                 self.floors[key] = sampled_outcomes(floor, self._items, self._parser)
+                self._again.add(key, floor, self.floors[key], floor=True)
         self.frames[key] = frames
         return have
 
@@ -439,13 +457,11 @@ def _compare(
             if not variant.dense and (frame := answers.frames[variant.key].get(readout)) is not None
         ]
         coupling[readout] = coupling_text
-        found = transition_table(baseline, frames, items, readout=readout, floor=again, level=level)
-        found = unread.mark(found, dense=dense.key, baseline=baseline)
+        compared = compare_variants(baseline, frames, items, readout=readout, floor=again, level=level)
+        found = unread.mark(compared.rows, dense=dense.key, baseline=baseline)
         pairs.append(_equal_seeds_only(found, baseline, dict(frames), again))
-        second = [(dense.key, again, True)] if again is not None else []
-        for key, frame, floor in [*second, *((key, frame, False) for key, frame in frames)]:
-            seeded = "seed" in frame.columns and not set(frame["seed"].unique()) & set(baseline["seed"].unique())
-            both = pair_outcomes(baseline, align_seeds(frame, like=baseline) if seeded else frame, items)
+        second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
+        for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
             for condition in CONDITIONS:
                 part = both.of(condition=condition)
                 if not part.n_items:

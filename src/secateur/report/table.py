@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
 
 from secateur.identity import Plain, digest, finite_or_none
 from secateur.report.data import Row
-from secateur.report.format import clean
+from secateur.report.format import MINUS, NONE, clean
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,26 @@ class Table:
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_rows", self.frame.height)
 
+    @cached_property
+    def rows(self) -> list[list[str]]:
+        """Every row as people see it, made once for all formats."""
+        texts = [column.text for column in self.columns]
+        return [[clean(text(row)) for text in texts] for row in self.frame.iter_rows(named=True)]
+
+    @cached_property
+    def on_page_rows(self) -> list[int]:
+        """Which rows the page shows."""
+        if self.on_page is None:
+            return list(range(self.n_rows))
+        return self.frame.select(shown=self.on_page).to_series().fill_null(value=False).arg_true().to_list()
+
     def shown(self) -> Iterator[tuple[str, list[str]]]:
         """The page's rows: anchor and cells."""
-        rows = self.frame if self.on_page is None else self.frame.filter(self.on_page)
-        for row in rows.iter_rows(named=True):
-            yield self.anchor(row), self.cells(row)
-
-    def cells(self, row: Row) -> list[str]:
-        """A row as people see it."""
-        return [clean(column.text(row)) for column in self.columns]
+        if not self.on_page_rows:
+            return
+        keys = self.frame.select(self.key).rows()
+        for place in self.on_page_rows:
+            yield anchor(self.name, keys[place]), self.rows[place]
 
     def anchor(self, row: Row) -> str:
         """The HTML id of a row."""
@@ -95,13 +105,38 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """All rows as people see them, with a heading."""
-    lines = [f"# {_escaped(table.title)}", "", _escaped(table.about), ""]
+    lines = [f"# {_escaped(clean(table.title))}", "", _escaped(clean(table.about)), ""]
     if not table.n_rows:
-        return "\n".join([*lines, f"*No rows: {_escaped(table.empty)}.*", ""])
-    lines.append(_line(column.title for column in table.columns))
-    lines.append(_line("---:" if column.align == "right" else "---" for column in table.columns))
-    lines += [_line(_escaped(cell) for cell in table.cells(row)) for row in table.frame.iter_rows(named=True)]
+        return "\n".join([*lines, f"*No rows: {_escaped(clean(table.empty))}.*", ""])
+    lines.append(_line([column.title for column in table.columns]))
+    lines.append(_line(["---:" if column.align == "right" else "---" for column in table.columns]))
+    lines += [_line([_escaped(cell) for cell in row]) for row in table.rows]
     return "\n".join([*lines, ""])
+
+
+def to_latex(table: Table) -> str:
+    r"""All rows as people see them, as a ``longtable`` with the lines of ``booktabs``.
+
+    To be put into a document by ``\input``, with ``booktabs`` and ``longtable`` loaded. Every character that TeX would
+    act upon is written as a character.
+    """
+    columns = table.columns
+    lines = [
+        "% needs the packages booktabs and longtable",
+        rf"\begin{{longtable}}{{{''.join('r' if column.align == 'right' else 'l' for column in columns)}}}",
+        rf"\caption{{{_texed(clean(table.title))}. {_texed(clean(table.about))}}}\\",
+        r"\toprule",
+        _tex_line([column.title for column in columns]),
+        r"\midrule",
+        r"\endhead",
+        r"\bottomrule",
+        r"\endfoot",
+    ]
+    if table.n_rows:
+        lines += map(_tex_line, table.rows)
+    else:
+        lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{No rows: {_texed(clean(table.empty))}.}}\\")
+    return "\n".join([*lines, r"\end{longtable}", ""])
 
 
 def to_plain(table: Table) -> list[dict[str, Plain]]:
@@ -112,18 +147,50 @@ def to_plain(table: Table) -> list[dict[str, Plain]]:
     ]
 
 
-FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown}
+FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
 """File ending -> how a table is written."""
 
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_MARKDOWN = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*_[]|~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+)
+
+_TEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "`": r"\textasciigrave{}",
+        "'": r"\textquotesingle{}",
+        "-": "{-}",  # two would become one longer dash
+        # At the start of a row these two would be read as arguments of the line end before it.
+        "[": "{[}",
+        "*": "{*}",
+        MINUS: r"\ensuremath{-}",
+        NONE: r"\textendash{}",
+        "\u2026": r"\ldots{}",
+    }
+)
 
 
 def _escaped(text: str) -> str:
-    return html.escape(_SPECIAL.sub(r"\\\1", clean(text)), quote=False)
+    return text.translate(_MARKDOWN)
 
 
-def _line(cells: Iterator[str]) -> str:
+def _texed(text: str) -> str:
+    return text.translate(_TEX)
+
+
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _tex_line(cells: Sequence[str]) -> str:
+    return " & ".join(map(_texed, cells)) + r" \\"
 
 
 def _disarmed(cell: str | None) -> str | None:

@@ -10,6 +10,8 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.data import ReportData, Row, Variant, measured
+from secateur.report.published import CORRECTING, PUBLISHED
+from secateur.report.rows import named, names, who
 from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import Column, Table
 
@@ -44,7 +46,7 @@ def summary(data: ReportData) -> Table:
         text = data.metric(variant, "perplexity", readout="text")
         for readout in data.readouts:
             state = data.state(variant, readout)
-            row: Row = _who(data)[variant.key] | {"readout": readout}
+            row: Row = who(data)[variant.key] | {"readout": readout}
             row |= _numbers("perplexity", text)
             for metric, condition in SUMMARY_METRICS:
                 if condition in data.conditions:
@@ -66,7 +68,7 @@ def summary(data: ReportData) -> Table:
         f"could be read ({CONDITION_WORDS[data.conditions[0]]} ones).",
         pl.DataFrame(rows, infer_schema_length=None, schema_overrides=_numeric(rows)),
         (
-            *_names(data),
+            *names(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("State", lambda row: row["state"], "left"),
             *([_estimate_column("Perplexity", "perplexity")] if data.plan["text"] else []),
@@ -84,9 +86,9 @@ def metrics(data: ReportData) -> Table:
         "All metrics",
         "One row per variant, readout, condition, category and metric. The page shows the rows over all categories; "
         "the files have every category.",
-        _named(data, data.metrics),
+        named(data, data.metrics),
         (
-            *_names(data),
+            *names(data),
             *_place(),
             Column("Value", lambda row: _estimated(row)),
             Column("Items", lambda row: fmt.count(row["n_items"])),
@@ -102,7 +104,7 @@ def metrics(data: ReportData) -> Table:
 
 def categories(data: ReportData) -> Table:
     """The summary's metrics of ambiguous and disambiguated items, per category."""
-    frame = _named(data, data.metrics).filter(
+    frame = named(data, data.metrics).filter(
         pl.col("category") != ALL,
         pl.col("readout").is_in(list(data.readouts)),
         pl.struct("metric", "condition").is_in(
@@ -128,7 +130,7 @@ def categories(data: ReportData) -> Table:
         "One row per variant, readout and category.",
         wide.rename(renamed),
         (
-            *_names(data),
+            *names(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("Category", lambda row: row["category"], "left"),
             *(_estimate_column(HEADLINES[metric], metric) for metric in present),
@@ -140,7 +142,7 @@ def categories(data: ReportData) -> Table:
 
 def perplexity(data: ReportData) -> Table:
     """What every variant makes of text, alone and beside the dense model."""
-    frame = _named(data, data.metrics.filter(pl.col("readout") == "text"))
+    frame = named(data, data.metrics.filter(pl.col("readout") == "text"))
     about = data.plan["text"] or {}
     return Table(
         "perplexity",
@@ -150,7 +152,7 @@ def perplexity(data: ReportData) -> Table:
         "cannot either, bits per byte can.",
         frame.with_columns(protocol=pl.lit(about.get("protocol"), pl.String)),
         (
-            *_names(data),
+            *names(data),
             Column("Metric", lambda row: METRICS[row["metric"]].title, "left"),
             Column("Value", _estimated),
             Column("Windows", lambda row: fmt.count(row["n_items"])),
@@ -170,9 +172,9 @@ def became_biased(data: ReportData) -> Table:
         "Became biased, beside its floor",
         "Each answer of a variant beside the dense model's answer to the same question. The floor is the same number "
         f"between the dense model and itself asked again; a figure near its floor is noise. Pairs: {coupling}.",
-        _named(data, data.pairs),
+        named(data, data.pairs),
         (
-            *_names(data),
+            *names(data),
             *_place(),
             Column("Value", _estimated),
             Column("Floor", lambda row: _floor(row)),
@@ -188,7 +190,7 @@ def became_biased(data: ReportData) -> Table:
 
 def transitions(data: ReportData) -> Table:
     """Outcome dense to outcome variant."""
-    frame = _named(data, data.moves).with_columns(
+    frame = named(data, data.moves).with_columns(
         variant=pl.when(pl.col("floor")).then(pl.lit("dense again (floor)")).otherwise(pl.col("variant"))
     )
     return Table(
@@ -198,7 +200,7 @@ def transitions(data: ReportData) -> Table:
         "ambiguous items by outcome, disambiguated ones by correctness. Items without roles are left out.",
         frame,
         (
-            *_names(data),
+            *names(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("Condition", lambda row: row["condition"], "left"),
             Column("From (dense)", lambda row: row["from"], "left"),
@@ -215,9 +217,9 @@ def transitions(data: ReportData) -> Table:
 
 def letters(data: ReportData) -> Table:
     """Where answers stood, and what could not be read."""
-    names = ("answers", "at_a", "at_b", "at_c", "at_none", "unparsed", "nonfinite")
+    counted = ("answers", "at_a", "at_b", "at_c", "at_none", "unparsed", "nonfinite")
     rows = []
-    for row in _named(data, data.letters).iter_rows(named=True):
+    for row in named(data, data.letters).iter_rows(named=True):
         variant = next(v for v in data.variants if v.key == row["variant_id"])
 
         def of(name: str, row: Row = row, variant: object = variant) -> Row | None:
@@ -237,7 +239,7 @@ def letters(data: ReportData) -> Table:
         rows,
         infer_schema_length=None,
         schema_overrides={
-            **dict.fromkeys((*names, "items_left_out"), pl.Int64),
+            **dict.fromkeys((*counted, "items_left_out"), pl.Int64),
             **dict.fromkeys(("letter_entropy", "letter_mass", "tie_share", "largest_share_value"), pl.Float64),
             "largest_share_note": pl.String,
         },
@@ -251,7 +253,7 @@ def letters(data: ReportData) -> Table:
         "unparsed.",
         frame,
         (
-            *_names(data),
+            *names(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("Condition", lambda row: row["condition"], "left"),
             Column("Answers", lambda row: fmt.count(row["answers"])),
@@ -277,10 +279,10 @@ def sparsity(data: ReportData) -> Table:
         before = data.metric(variant, "zeros_before", readout="masks")
         achieved = data.metric(variant, "achieved_sparsity", readout="masks")
         rows.append(
-            _who(data)[variant.key]
+            who(data)[variant.key]
             | {
                 "nominal_sparsity": variant.nominal,
-                "recipe": variant.series,
+                "recipe": ", ".join(filter(None, (variant.series, variant.seed))),
                 "n_linears": None if achieved is None else achieved["n_items"],
                 "n_weights": None if achieved is None else achieved["n_answers"],
                 "whole_model": _of_whole_model(data, variant, achieved),
@@ -304,7 +306,7 @@ def sparsity(data: ReportData) -> Table:
             },
         ),
         (
-            *_names(data),
+            *names(data),
             Column("Nominal", lambda row: fmt.percent(row["nominal_sparsity"])),
             Column("Recipe", lambda row: row["recipe"], "left"),
             Column("Pruned linears", lambda row: fmt.count(row["n_linears"])),
@@ -331,9 +333,9 @@ def layers(data: ReportData) -> Table:
         "layers",
         "Achieved sparsity per linear",
         "One row per variant and pruned linear; in the files only.",
-        _named(data, data.layers),
+        named(data, data.layers),
         (
-            *_names(data),
+            *names(data),
             Column("Linear", lambda row: row["layer"], "left"),
             Column("Weights", lambda row: fmt.count(row["weights"])),
             Column("Removed", lambda row: fmt.count(row["removed"])),
@@ -372,6 +374,7 @@ def items(data: ReportData) -> Table:
 
 TABLES: dict[str, Callable[[ReportData], Table]] = {
     "summary": summary,
+    **CORRECTING,
     "sparsity": sparsity,
     "perplexity": perplexity,
     "became_biased": became_biased,
@@ -381,58 +384,17 @@ TABLES: dict[str, Callable[[ReportData], Table]] = {
     "letters": letters,
     "metrics": metrics,
     "layers": layers,
+    **PUBLISHED,
 }
 """The tables, in the order of the page."""
 
 _PLACE_KEY = ("variant_id", "readout", "condition", "category", "metric")
 
 
-def _who(data: ReportData) -> dict[str, Row]:
-    """Variant key -> how it is called."""
-    return {
-        variant.key: {
-            "model": data.models[variant.model],
-            "variant": variant.label,
-            "achieved_sparsity": variant.achieved,
-        }
-        for variant in data.variants
-    }
-
-
-def _named(data: ReportData, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with names in front and the variant's digest at the end, in the plan's order."""
-    facts = pl.DataFrame(
-        [{"variant_id": key, **row, "_place": place} for place, (key, row) in enumerate(_who(data).items())],
-        schema_overrides={"achieved_sparsity": pl.Float64},
-    )
-    return (
-        frame.rename({"variant": "variant_id"})
-        .join(facts, on="variant_id", how="left", maintain_order="left")
-        .sort("_place", maintain_order=True)
-        .select(
-            "model",
-            "variant",
-            "achieved_sparsity",
-            pl.exclude("model", "variant", "achieved_sparsity", "variant_id"),
-            "variant_id",
-        )
-        .drop("_place")
-    )
-
-
 def _asked(data: ReportData, variant: Variant, readout: str) -> int | None:
     """Items with roles that have an answer, of the first condition planned; ``None`` if nothing was asked."""
     row = data.metric(variant, "items_left_out", readout=readout, condition=data.conditions[0])
     return None if row is None else row["n_items"] - int(row["value"] or 0)
-
-
-def _names(data: ReportData) -> tuple[Column, ...]:
-    model = (Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()
-    return (
-        *model,
-        Column("Variant", lambda row: row["variant"], "left"),
-        Column("Achieved sparsity", lambda row: fmt.sparsity(row["achieved_sparsity"])),
-    )
 
 
 def _place() -> tuple[Column, ...]:

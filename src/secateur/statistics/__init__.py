@@ -8,13 +8,34 @@ from secateur.statistics.intervals import (
     wilson,
     z_value,
 )
+from secateur.statistics.multiple import benjamini_hochberg, holm
+from secateur.statistics.published import (
+    ChiSquared,
+    EffectSize,
+    Regression,
+    Term,
+    chi_squared,
+    cohens_h,
+    logistic_regression,
+    truncated_count,
+)
 
 __all__ = [
+    "ChiSquared",
+    "EffectSize",
     "Estimate",
+    "Regression",
     "Target",
+    "Term",
+    "benjamini_hochberg",
+    "chi_squared",
     "clopper_pearson_zero",
+    "cohens_h",
     "difference_of_shares",
+    "holm",
     "independent_difference",
+    "logistic_regression",
+    "truncated_count",
     "wilson",
     "z_value",
 ]

@@ -1,0 +1,182 @@
+"""The sampled answers of a model read again: by the published parser, and by every parser set side by side.
+
+Each answer's text goes through a parser once per report, whatever it is needed for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+from secateur.metrics import published
+from secateur.metrics.catalogue import METRICS
+from secateur.metrics.counts import count_outcomes
+from secateur.records.outcomes import sampled_outcomes
+from secateur.records.parsers import PARSERS, Parser
+from secateur.report.data import Published, Variant
+
+PUBLISHED_PARSER = "pia"
+"""The parser of the published tables, where there is one of this name."""
+
+SIDE_BY_SIDE = ("strict", PUBLISHED_PARSER)
+"""Parsers whose readings of the same answers are set beside each other."""
+
+PARSED_METRICS = ("srs", "srs_all", "srs_worst", "usr", "unparsed_share")
+
+PARSED_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("variant", "parser", "metric"), pl.String),
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    **dict.fromkeys(("n_items", "n_answers"), pl.Int64),
+    "note": pl.String,
+}
+"""Columns of the frame that sets parsers side by side."""
+
+_TERMS: dict[str, Any] = {
+    "model": pl.String,
+    "term": pl.String,
+    **dict.fromkeys(("coefficient", "error", "z", "p", "low", "high"), pl.Float64),
+    "n": pl.Int64,
+    **dict.fromkeys(("log_likelihood", "pseudo_r2"), pl.Float64),
+    "note": pl.String,
+}
+
+
+class Readers:
+    """The parsers of a report, each of which sees a text once.
+
+    Args:
+        parser: Name of the one that reads sampled answers everywhere else.
+    """
+
+    def __init__(self, parser: str) -> None:
+        self.main = _remembering(PARSERS[parser])
+        self.published = PUBLISHED_PARSER if PUBLISHED_PARSER in PARSERS else parser
+        names = dict.fromkeys((*(name for name in SIDE_BY_SIDE if name in PARSERS), self.published))
+        self.others = {name: _remembering(PARSERS[name]) for name in names if name != parser}
+
+
+class Reread:
+    """One model's answers, variant by variant, reduced at once to counts.
+
+    Args:
+        readers: The parsers.
+        items: Rows of the table ``items``.
+        level: Of the intervals.
+    """
+
+    def __init__(self, readers: Readers, items: pl.DataFrame, *, level: float) -> None:
+        self._readers = readers
+        self._items = items
+        self._level = level
+        self._counts: dict[str, pl.DataFrame] = {}
+        self._floors: dict[str, pl.DataFrame] = {}
+        self._parsed: list[dict[str, Any]] = []
+
+    def add(self, variant: str, sampled: pl.DataFrame, outcomes: pl.DataFrame, *, floor: bool = False) -> None:
+        """Read a variant's answers again.
+
+        Args:
+            variant: Its key.
+            sampled: Rows of the table ``sampled``.
+            outcomes: What the report's own parser made of them.
+            floor: Whether they are the dense model's with the floor seeds.
+        """
+        frames = {self._readers.main.name: outcomes}
+        for name, parser in self._readers.others.items():
+            if not floor or name == self._readers.published:
+                frames[name] = sampled_outcomes(sampled, self._items, parser)
+        kept = self._floors if floor else self._counts
+        kept[variant] = published.count_items(frames[self._readers.published], self._items)
+        if not floor:
+            for name in SIDE_BY_SIDE:
+                if name in frames:
+                    self._parsed += self._set_beside(variant, name, frames[name])
+
+    @property
+    def parsed(self) -> pl.DataFrame:
+        """Columns ``PARSED_COLUMNS``."""
+        return pl.DataFrame(self._parsed, schema=PARSED_COLUMNS)
+
+    def published(self, variants: Sequence[Variant], perplexity: Mapping[str, float | None]) -> Published | None:
+        """Every published quantity of the model; ``None`` if no ambiguous item with roles was sampled."""
+        counts = published.with_variant((v.key, self._counts[v.key]) for v in variants if v.key in self._counts)
+        if not counts.height:
+            return None
+        model = next(variant.model for variant in variants)
+        dense = next(variant.key for variant in variants if variant.dense)
+        before = self._counts.get(dense, counts.clear().drop("variant"))
+        facts = pl.DataFrame(
+            [{"variant": v.key, "method": v.method, "level": v.nominal} for v in variants],
+            schema={"variant": pl.String, "method": pl.String, "level": pl.Float64},
+        )
+        rates = published.rates(counts, dense=dense, level=self._level)
+        moved = self._moved(counts.filter(pl.col("variant") != dense), before, dense)
+        latent = published.latent_items(before)
+        subset = counts.join(latent.filter("retained").select("item"), on="item", how="semi", maintain_order="left")
+        read = pl.DataFrame(
+            list(perplexity.items()), schema={"variant": pl.String, "perplexity": pl.Float64}, orient="row"
+        )
+        gap = published.evaluation_gap(rates, read, facts, dense=dense)
+        fit = published.regression(rates, facts)
+        rest = {"n": fit.n, "log_likelihood": fit.log_likelihood, "pseudo_r2": fit.pseudo_r2, "note": fit.note}
+        terms = [{"term": term.pop("name"), **term} for term in map(asdict, fit.terms)] or [{"term": "none"}]
+
+        def of_model(frame: pl.DataFrame) -> pl.DataFrame:
+            return frame.select(pl.lit(model).alias("model"), pl.all())
+
+        return Published(
+            parser=self._readers.published,
+            left_out=published.left_out(self._items),
+            rates=rates,
+            transitions=moved,
+            dose=of_model(published.dose_response(moved.filter(~pl.col("floor")), facts)),
+            gap=gap,
+            averaged_gap=of_model(published.averaged_gap(gap, dense=dense)),
+            comparison=published.method_comparison(rates, facts),
+            tests=published.comparisons(rates, dense=dense),
+            retained=of_model(published.retained(latent)),
+            latent=published.rates(subset, dense=dense, level=self._level),
+            edge=published.edge(counts),
+            regression=pl.DataFrame([{"model": model, **term, **rest} for term in terms], schema=_TERMS),
+        )
+
+    def _moved(self, counts: pl.DataFrame, before: pl.DataFrame, dense: str) -> pl.DataFrame:
+        """Transitions of the variants and, as their floor, of the dense model drawn with the floor seeds."""
+        floor = published.with_variant((dense, again) for again in [self._floors.get(dense)] if again is not None)
+        return pl.concat(
+            published.transitions(part, dense=before, level=self._level).with_columns(floor=pl.lit(is_floor))
+            for part, is_floor in ((floor, True), (counts, False))
+        )
+
+    def _set_beside(self, variant: str, parser: str, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
+        counts = count_outcomes(outcomes, self._items).of(condition="ambig")
+        rows = []
+        for name in PARSED_METRICS:
+            estimate = METRICS[name].function(counts, level=self._level)
+            numbers = {column: getattr(estimate, column, None) for column in PARSED_COLUMNS}
+            rows.append({**numbers, "variant": variant, "parser": parser, "metric": name})
+        return rows
+
+
+def together(parts: Sequence[Published | None]) -> Published | None:
+    """Those of several models as one, with the p-values corrected over all comparisons; ``None`` if there is none."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    frames = {
+        name: pl.concat([getattr(part, name) for part in found])
+        for name, value in vars(found[0]).items()
+        if isinstance(value, pl.DataFrame)
+    }
+    frames["tests"] = published.correct_tests(frames["tests"])
+    return replace(found[0], **frames)
+
+
+def _remembering(parser: Parser) -> Parser:
+    """The parser, which decides each text once for all cells; what needs the options seldom comes twice."""
+    by_text: Callable[..., Any] = cache(parser.by_text)
+    return replace(parser, by_text=by_text)
