@@ -158,8 +158,9 @@ def series_of(data: ReportData, model: str) -> dict[str, list[Variant]]:
 
 def _settle(figure: Canvas) -> None:
     """Lay the panels out once, for all formats alike."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
         figure.set_layout_engine("none")
 
 
