@@ -255,7 +255,10 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
             }
             entry = {"variant": planned, "label": label, "recipe": recipe}
             if study.latency:
-                entry |= {"latency": {"mean": 0.3, "median": 0.25, "p95": 0.5, "n": 10}, "size_bytes": 18_500_000_000}
+                entry |= {
+                    "latency": {"mean_s": 0.3, "median_s": 0.25, "p95_s": 0.5, "n": 10},
+                    "size_bytes": 18_500_000_000,
+                }
             cells.append({"cell": ask.id, "task": "ask", "rows": rows, **entry})
             if windows:
                 cells.append({"cell": text.id, "task": "text", "rows": {"text": len(windows)}, **entry})

@@ -125,10 +125,10 @@ def test_the_subset_says_how_many_items_it_kept(data):
 
 def test_latency_and_size_are_the_plans_or_not_measured(data, scripted_data):
     table = TABLES["published_edge"](data)
-    assert table.frame["latency_p95"].unique().to_list() == [0.5]
+    assert table.frame["latency_p95_s"].unique().to_list() == [0.5]
     assert {row[-1] for row in table.rows} == {"18.50 GB"}
     table = TABLES["published_edge"](scripted_data)
-    assert table.frame["latency_mean"].null_count() == table.n_rows
+    assert table.frame["latency_mean_s"].null_count() == table.n_rows
     assert {tuple(row[-4:]) for row in table.rows} == {("not measured",) * 4}
     assert (table.frame["entropy"] <= math.log2(3) + 1e-6).all()
 

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from secateur.errors import InputError
+from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import OUTCOMES, SOFT_COLUMNS, role_codes
 from secateur.records.unknown import refuse_unknown_items
 from secateur.statistics.estimate import Estimate
@@ -67,6 +68,8 @@ class PerItem:
     def select(self, wanted: NDArray[np.bool_]) -> Self:
         """The items where ``wanted`` is true; what is not an array stays."""
         places = np.flatnonzero(wanted)
+        if len(places) == self.n_items:
+            return self
         arrays = {
             field.name: getattr(self, field.name)[places]
             for field in dataclasses.fields(self)
@@ -90,7 +93,7 @@ class PerItem:
     # Nearly every metric asks for them.
     @cached_property
     def _with_roles(self) -> Self:
-        return self if self.has_roles.all() else self.select(self.has_roles)
+        return self.select(self.has_roles)
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,23 @@ def item_columns(keys: pl.Series, items: pl.DataFrame) -> dict[str, Any]:
     Raises:
         InputError: If an item is unknown, or a polarity or condition does not exist.
     """
+    facts, names = _item_facts(items)
+    found = pl.DataFrame({"item": keys}).join(facts, on="item", how="left", maintain_order="left")
+    refuse_unknown_items(found.filter(pl.col("category").is_null())["item"])
+    return {
+        "item": keys.to_numpy(),
+        "category": found["category"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
+        "categories": names,
+        **{
+            name: found[name].to_numpy()
+            for name in ("cluster", "polarity", "condition", "has_roles", "right_role", "label")
+        },
+    }
+
+
+@once_per_frame
+def _item_facts(items: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """What metrics know of every item, and the categories' names in the order of their numbers."""
     roles = role_codes(items)
     labels = items["label"].to_numpy().astype(np.int64)
     clusters = _cluster_names(items)
@@ -175,18 +195,7 @@ def item_columns(keys: pl.Series, items: pl.DataFrame) -> dict[str, Any]:
             "label": labels,
         }
     )
-    found = pl.DataFrame({"item": keys}).join(facts, on="item", how="left", maintain_order="left")
-    refuse_unknown_items(found.filter(pl.col("category").is_null())["item"])
-    names = tuple(sorted(facts["category"].unique()))
-    return {
-        "item": keys.to_numpy(),
-        "category": found["category"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
-        "categories": names,
-        **{
-            name: found[name].to_numpy()
-            for name in ("cluster", "polarity", "condition", "has_roles", "right_role", "label")
-        },
-    }
+    return facts, tuple(sorted(facts["category"].unique()))
 
 
 def count_outcomes(outcomes: pl.DataFrame, items: pl.DataFrame) -> Counts:

@@ -27,6 +27,7 @@ from secateur.metrics.counts import (
     item_columns,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.records.frames import once_per_frame
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import clopper_pearson_zero, difference_of_shares, wilson
 
@@ -114,16 +115,7 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
             todo="pair letter outcomes with letter outcomes and sampled with sampled",
         )
     key = ["item", "order", "seed"] if seeded[0] else ["item", "order"]
-    sides = [frame.select(*key, "option", pl.col("outcome")) for frame in (dense, variant)]
-    try:
-        both = sides[0].join(sides[1], on=key, how="inner", suffix="_variant", validate="1:1")
-    except PolarsError as fault:
-        raise InputError(
-            "An answer stands more than once, so it cannot be paired.",
-            where=f"columns {', '.join(key)}",
-            todo="give the outcomes of one variant and one readout",
-        ) from fault
-
+    both = _joined(dense, variant, key)
     keys = both.select(pl.col("item").unique().sort())["item"]
     facts = item_columns(keys, items)
     place = np.searchsorted(facts["item"], both["item"].to_numpy())
@@ -152,6 +144,29 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
         unpaired_dense=dense.height - both.height,
         unpaired_variant=variant.height - both.height,
     )
+
+
+def _joined(dense: pl.DataFrame, variant: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """The key, and option and outcome of both sides, where both have the key."""
+    sides = [frame.select(*key, "option", "outcome") for frame in (dense, variant)]
+    if _each_once(dense) and sides[0].select(key).equals(sides[1].select(key)):
+        # Two whole cells of one study: the same questions in the same order, which is quickly seen.
+        return sides[0].hstack(sides[1].select("option", "outcome").rename(lambda name: f"{name}_variant"))
+    try:
+        return sides[0].join(sides[1], on=key, how="inner", suffix="_variant", validate="1:1")
+    except PolarsError as fault:
+        raise InputError(
+            "An answer stands more than once, so it cannot be paired.",
+            where=f"columns {', '.join(key)}",
+            todo="give the outcomes of one variant and one readout",
+        ) from fault
+
+
+@once_per_frame
+def _each_once(outcomes: pl.DataFrame) -> bool:
+    """Whether no answer stands twice."""
+    key = [name for name in ("item", "order", "seed") if name in outcomes.columns]
+    return outcomes.select(key).n_unique() == outcomes.height
 
 
 def transition_counts(pairs: Pairs, *, by: Literal["outcome", "correctness"] = "outcome") -> pl.DataFrame:
@@ -235,10 +250,7 @@ def _paper_counts(
     dense: pl.DataFrame, variant: pl.DataFrame, keys: pl.Series
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[str, ...]]:
     """Per item and order: never the stereotype when dense; and at least once in the variant. [n_items, n_orders]."""
-    sides = [
-        frame.group_by("item", "order").agg(hit=(pl.col("outcome") == "stereotype").any()) for frame in (dense, variant)
-    ]
-    both = sides[0].join(sides[1], on=["item", "order"], how="inner", suffix="_variant")
+    both = _hits(dense).join(_hits(variant), on=["item", "order"], how="inner", suffix="_variant")
     both = both.filter(pl.col("item").is_in(keys.implode()))
     orders = tuple(sorted(both["order"].cast(pl.String).unique()))
     place = np.searchsorted(keys.to_numpy(), both["item"].to_numpy())
@@ -249,6 +261,12 @@ def _paper_counts(
     never[place, column] = clean
     became[place, column] = clean & both["hit_variant"].to_numpy()
     return never, became, orders
+
+
+@once_per_frame
+def _hits(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Whether any answer is the stereotype, per item and order."""
+    return outcomes.group_by("item", "order").agg(hit=(pl.col("outcome") == "stereotype").any())
 
 
 def _cross(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from secateur.errors import InputError
 from secateur.items.item import Role
 from secateur.items.orders import ALL_ORDERS, option_at
+from secateur.records.frames import once_per_frame
 from secateur.records.parsers import STRICT, Parser, parse_answers
 from secateur.records.tables import STOPS
 from secateur.records.unknown import refuse_unknown_items, refuse_unknown_orders
@@ -38,6 +39,7 @@ _STEREOTYPE, _COUNTER, _UNKNOWN, _UNPARSED, _UNASSIGNED = range(5)
 _MASS_SLACK = 1e-2
 
 
+@once_per_frame
 def role_codes(items: pl.DataFrame) -> NDArray[np.int64]:
     """The role of each option as a number: 0 stereotype, 1 counter, 2 unknown, 3 unassigned.
 
@@ -67,6 +69,7 @@ def role_codes(items: pl.DataFrame) -> NDArray[np.int64]:
     roles = np.stack(columns, axis=1)  # [n_items, 3]
     without = (roles == 0).sum(axis=1) != 1
     roles[without[:, None] & (roles != 2)] = 3
+    roles.flags.writeable = False  # it is handed to many
     return roles
 
 
@@ -303,8 +306,9 @@ def _order_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
     return rows["order"].cast(pl.String).cast(ORDER_TYPE).to_physical().to_numpy().astype(np.int64)
 
 
-def _item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
-    """Each row's place in the items table."""
+@once_per_frame
+def _sorted_keys(items: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The items' keys, and their places in ascending order."""
     if items["item"].n_unique() != items.height:
         raise InputError(
             "An item stands more than once in the items table.",
@@ -312,8 +316,13 @@ def _item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
             got=f"{items.height} rows, {items['item'].n_unique()} items",
         )
     keys = items["item"].to_numpy()
+    return keys, np.argsort(keys)
+
+
+def _item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
+    """Each row's place in the items table."""
+    keys, order = _sorted_keys(items)
     wanted = rows["item"].to_numpy()
-    order = np.argsort(keys)
     found = np.searchsorted(keys, wanted, sorter=order)
     if len(keys) == 0:
         lost = np.ones(len(wanted), np.bool_)

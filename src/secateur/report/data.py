@@ -253,6 +253,18 @@ class ReportData:
         by_order = BY_ORDER if len((self.plan.get("letter") or {}).get("orders", ())) > 1 else LETTER
         return {LETTER: by_order, SAMPLED: SAMPLED}
 
+    @property
+    def has_text(self) -> bool:
+        """Whether text was to be read here, or was read elsewhere and its perplexity imported."""
+        return bool(self.plan["text"]) or bool((self.metrics["metric"] == "perplexity").any())
+
+    @property
+    def text_protocol(self) -> str:
+        """Under which protocol text was read."""
+        if self.plan["text"]:
+            return str(self.plan["text"]["protocol"])
+        return "that of the source, not stated" if self.has_text else "none, no text was read"
+
     @cached_property
     def _metric_rows(self) -> dict[tuple[str, ...], Row]:
         return _index(self.metrics)

@@ -372,9 +372,9 @@ def edge(data: ReportData) -> Table:
             said = cells.get(key, {})
             latency = said.get("latency") or {}
             row: Row = {"variant": key, "size_bytes": said.get("size_bytes"), "latency_n": latency.get("n")}
-            rows.append(row | {f"latency_{name}": latency.get(name) for name in ("mean", "median", "p95")})
+            rows.append(row | {f"latency_{name}": latency.get(name) for name in _LATENCY})
         kinds: dict[str, Any] = {"variant": pl.String, "size_bytes": pl.Int64, "latency_n": pl.Int64}
-        kinds |= {f"latency_{name}": pl.Float64 for name in ("mean", "median", "p95")}
+        kinds |= {f"latency_{name}": pl.Float64 for name in _LATENCY}
         more = pl.DataFrame(rows, schema=kinds)
         return named(data, found.edge.join(more, on="variant", how="left", maintain_order="left"))
 
@@ -386,9 +386,9 @@ def edge(data: ReportData) -> Table:
         Column("Parse failures", lambda row: fmt.count(row["failures"])),
         Column("Share", lambda row: fmt.percent(row["parse_failures"])),
         Column("Entropy (bits)", lambda row: _or(row["entropy"], lambda x: f"{x:.3f}", fmt.NONE)),
-        Column("Latency, mean", seconds("mean")),
-        Column("Median", seconds("median")),
-        Column("95th percentile", seconds("p95")),
+        Column("Latency, mean", seconds("mean_s")),
+        Column("Median", seconds("median_s")),
+        Column("95th percentile", seconds("p95_s")),
         Column("Size", lambda row: _or(row["size_bytes"], lambda x: f"{x / 1e9:.2f} GB", NOT_MEASURED)),
     )
     return _table(data, "published_edge", "Edge", about, make, columns, ("variant_id",))
@@ -450,6 +450,7 @@ PUBLISHED: dict[str, Callable[[ReportData], Table]] = {
 
 # ---- parts ----------------------------------------------------------------------------------------------------------
 
+_LATENCY = ("mean_s", "median_s", "p95_s")
 _CALLED = {"unparsed_share": "Unparsed", "srs": "SRS", "usr": "USR"}
 _ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
 

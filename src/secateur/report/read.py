@@ -35,6 +35,8 @@ from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
 from secateur.report.data import BY_ORDER, DENSE, LETTER, MASKS, SAMPLED, TEXT, Published, ReportData, Variant
 from secateur.report.states import find_states
+from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import z_value
 
 WHOLE_ANSWERS = frozenset(
     metric.name
@@ -250,6 +252,7 @@ def _read_model(
                 sparsity_per_layer(layer_frame).select(pl.lit(key).alias("variant"), pl.all()).cast(_LAYERS)  # type: ignore[arg-type]
             )
             text_rows += _mask_rows(key, layer_frame, level=level)
+        text_rows += _imported_rows(key, entries[0], level=level)
         variants.append(_variant(model, key, entries[0], rows, layer_frame))
     if windows is not None:
         dense = next(variant.key for variant in variants if variant.dense)
@@ -275,6 +278,27 @@ def _read_model(
 
 def _perplexities(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     return {row["variant"]: row["value"] for row in rows if row["metric"] == "perplexity"}
+
+
+def _imported_rows(key: str, entry: Mapping[str, Any], *, level: float) -> list[dict[str, Any]]:
+    """The perplexity of a variant that was measured elsewhere, as the import kept it."""
+    stated = entry.get("perplexity")
+    if not stated:
+        return []
+    value, error = stated["value"], stated["standard_error"]
+    half = None if error is None or value is None else z_value(level) * error
+    found = Estimate(
+        value=value,
+        low=None if half is None else max(value - half, 0.0),
+        high=None if half is None else value + half,
+        level=level,
+        method="normal, standard error as imported",
+        n_items=0,
+        n_answers=0,
+        n_clusters=None,
+        note="measured elsewhere" if value is not None else "measured elsewhere, not finite",
+    )
+    return [_plain_row(key, TEXT, "perplexity", found)]
 
 
 def _by_variant(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -593,10 +617,13 @@ def _plain_rows(key: str, readout: str, over: str, counts: object, *, level: flo
         if metric.over != over:
             continue
         estimate = metric.function(counts, level=level)
-        row = {name: getattr(estimate, name, None) for name in METRIC_COLUMNS}
-        place = {"variant": key, "readout": readout, "category": ALL, "condition": "", "metric": metric.name}
-        rows.append(row | place)
+        rows.append(_plain_row(key, readout, metric.name, estimate))
     return rows
+
+
+def _plain_row(key: str, readout: str, metric: str, estimate: Estimate) -> dict[str, Any]:
+    row = {name: getattr(estimate, name, None) for name in METRIC_COLUMNS}
+    return row | {"variant": key, "readout": readout, "category": ALL, "condition": "", "metric": metric}
 
 
 def _item_counts(items: pl.DataFrame) -> pl.DataFrame:

@@ -71,7 +71,7 @@ def summary(data: ReportData) -> Table:
             *names(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("State", lambda row: row["state"], "left"),
-            *([_estimate_column("Perplexity", "perplexity")] if data.plan["text"] else []),
+            *([_estimate_column("Perplexity", "perplexity")] if data.has_text else []),
             *(_estimate_column(HEADLINES[metric], metric) for metric, _ in shown),
             Column("Items asked", lambda row: fmt.count(row["n_items"])),
         ),
@@ -143,14 +143,13 @@ def categories(data: ReportData) -> Table:
 def perplexity(data: ReportData) -> Table:
     """What every variant makes of text, alone and beside the dense model."""
     frame = named(data, data.metrics.filter(pl.col("readout") == "text"))
-    about = data.plan["text"] or {}
     return Table(
         "perplexity",
         "Perplexity",
-        f"Protocol {about.get('protocol', 'none')}. Values under another protocol (corpus, window, "
+        f"Protocol: {data.text_protocol}. Values under another protocol (corpus, window, "
         "beginning-of-sequence token) cannot be compared with these; perplexities of different tokenizers "
         "cannot either, bits per byte can.",
-        frame.with_columns(protocol=pl.lit(about.get("protocol"), pl.String)),
+        frame.with_columns(protocol=pl.lit(data.text_protocol, pl.String)),
         (
             *names(data),
             Column("Metric", lambda row: METRICS[row["metric"]].title, "left"),

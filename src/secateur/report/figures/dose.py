@@ -79,7 +79,7 @@ def perplexity(data: ReportData) -> Figure:
 
     values = [v for variant in data.variants if (v := value_of(get(variant))) is not None]
     if not values:
-        empty = "no perplexity is finite" if data.plan["text"] else "no text was read"
+        empty = "no perplexity is finite" if data.has_text else "no text was read"
         return Figure(name, title, (), alt, None, empty)
     models = list(data.models)
     columns = min(len(models), 2)
@@ -207,7 +207,7 @@ def _perplexity_caption(data: ReportData, get: Callable[[Variant], Row | None]) 
         lost = [v.label for v in data.of_model(model) if not_finite(v, get(v))]
         text += f"; no finite value: {listed(lost)}." if lost else "."
         parts.append(text)
-    return (*parts, f"Protocol: {(data.plan['text'] or {}).get('protocol')}.")
+    return (*parts, f"Protocol: {data.text_protocol}.")
 
 
 def _category_caption(data: ReportData, found: list[str], get: Callable[[str, Variant], Row | None]) -> tuple[str, ...]:
