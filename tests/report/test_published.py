@@ -70,12 +70,31 @@ def test_every_published_table_has_the_achieved_sparsity(data):
             assert wanted <= set(rows(data, name).columns), name
 
 
-def test_transitions_have_the_floor_in_the_same_column(data):
+def test_transitions_have_their_floor_with_the_same_coupling(data):
     frame = rows(data, "published_transitions")
-    assert frame.filter("floor")["variant"].to_list() == ["dense again (floor)"]
-    assert frame.height == len(data.variants)
+    floor = frame.filter(draws="floor")
+    assert floor["variant"].to_list() == ["dense again (floor)"]
+    pruned = len(data.variants) - 1
+    assert frame["draws"].value_counts(sort=False).sort("draws")["count"].to_list() == [1, pruned, pruned]
     side = rows(data, "side_by_side")
-    assert side["floor"].unique().to_list() == frame.filter("floor")["share"].to_list()
+    assert side["floor"].unique().to_list() == floor["share"].to_list()
+    for draws, column in (("same draws", "became_biased_paper"), ("other draws", "became_biased_other_draws")):
+        shares = dict(frame.filter(draws=draws).select("variant", "share").iter_rows())
+        shown = dict(side.select("variant", column).iter_rows())
+        assert {name: shown[name] for name in shares} == shares
+
+
+def test_the_other_draws_are_those_of_the_corrected_figure_under_the_same_parser(store):
+    """Under one parser the published definition over other draws is the metric became_biased_paper, floor and all."""
+    data = read_report_data(store, parser="pia")
+    frame = rows(data, "published_transitions").filter(draws="other draws")
+    for variant in data.variants:
+        if not variant.dense:
+            ours = data.pair(variant, "became_biased_paper", readout="sampled")
+            (share,) = frame.filter(variant_id=variant.key)["share"]
+            assert share == pytest.approx(ours["value"])
+            (floor,) = rows(data, "published_transitions").filter(draws="floor")["share"]
+            assert floor == pytest.approx(ours["floor"])
 
 
 def test_the_mean_over_methods_stands_beside_its_methods(data):

@@ -17,7 +17,7 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import count_outcomes
 from secateur.records.outcomes import sampled_outcomes
 from secateur.records.parsers import PARSERS, Parser
-from secateur.report.data import Published, Variant
+from secateur.report.data import FLOOR, OTHER, SAME, Published, Variant
 
 PUBLISHED_PARSER = "pia"
 """The parser of the published tables, where there is one of this name."""
@@ -133,7 +133,7 @@ class Reread:
             left_out=published.left_out(self._items),
             rates=rates,
             transitions=moved,
-            dose=of_model(published.dose_response(moved.filter(~pl.col("floor")), facts)),
+            dose=of_model(published.dose_response(moved.filter(draws=SAME), facts)),
             gap=gap,
             averaged_gap=of_model(published.averaged_gap(gap, dense=dense)),
             comparison=published.method_comparison(rates, facts),
@@ -145,11 +145,13 @@ class Reread:
         )
 
     def _moved(self, counts: pl.DataFrame, before: pl.DataFrame, dense: str) -> pl.DataFrame:
-        """Transitions of the variants and, as their floor, of the dense model drawn with the floor seeds."""
-        floor = published.with_variant((dense, again) for again in [self._floors.get(dense)] if again is not None)
+        """Transitions of the variants, drawn with the dense model's seeds and with others, and the latter's floor."""
+        compared = [(SAME, counts, before)]
+        if (again := self._floors.get(dense)) is not None:
+            compared += [(FLOOR, published.with_variant([(dense, before)]), again), (OTHER, counts, again)]
         return pl.concat(
-            published.transitions(part, dense=before, level=self._level).with_columns(floor=pl.lit(is_floor))
-            for part, is_floor in ((floor, True), (counts, False))
+            published.transitions(part, dense=base, level=self._level).with_columns(draws=pl.lit(draws))
+            for draws, part, base in compared
         )
 
     def _set_beside(self, variant: str, parser: str, outcomes: pl.DataFrame) -> list[dict[str, Any]]:

@@ -35,6 +35,13 @@ INCOMPLETE = "incomplete"
 GUESSING = "no better than guessing"
 BROKEN = "broken"
 
+SAME = "same draws"
+OTHER = "other draws"
+FLOOR = "floor"
+"""How the two sides of a published transition were drawn: with the same seeds, as published; dense with the floor
+seeds and the variant with the main ones; and, the floor of the latter, dense with either. A figure and its floor must
+have the same coupling, so the floor belongs to ``OTHER`` alone."""
+
 Row: TypeAlias = dict[str, Any]
 
 
@@ -122,7 +129,7 @@ class Published:
         parser: Which parser read the answers for them.
         left_out: Ambiguous items without roles, which none of them counts.
         rates: As ``rates``, per variant and category.
-        transitions: As ``transitions``, per variant; rows with ``floor`` are the dense model drawn with other seeds.
+        transitions: As ``transitions``, per variant and ``draws``: one of ``SAME``, ``OTHER``, ``FLOOR``.
         dose: As ``dose_response``, with the model.
         gap: As ``evaluation_gap``, per variant.
         averaged_gap: As ``averaged_gap``, with the model.

@@ -69,6 +69,11 @@ def p_value(p: float | None) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def points(difference: float) -> str:
+    """A difference of shares at a tick of an axis, in points, with as many digits as it has: +0.5."""
+    return f"{round(100 * difference, 6):+g}".replace("-", MINUS) if difference else "0"
+
+
 def count(number: float | None) -> str:
     """A whole number with thousands set apart."""
     return NONE if number is None else f"{number:,.0f}"

@@ -13,7 +13,7 @@ import polars as pl
 from secateur.metrics.published import ALL, COMPARED_LEVEL, LATENT, SIGNIFICANT
 from secateur.report import format as fmt
 from secateur.report.as_published import PARSED_METRICS, SIDE_BY_SIDE
-from secateur.report.data import Published, ReportData, Row, Variant, value_of
+from secateur.report.data import FLOOR, OTHER, SAME, Published, ReportData, Row, Variant, value_of
 from secateur.report.rows import named, names, who
 from secateur.report.table import Column, Table
 
@@ -43,9 +43,10 @@ def side_by_side(data: ReportData) -> Table:
         "Left in each pair the figure as published, right what should be read instead. SRS (strict): an answer counts "
         "only if it is clearly one; best and worst are what SRS would be had no, or every, unread answer been the "
         "stereotype. Became biased (paper) means something only as far as it exceeds its floor, the dense model drawn "
-        "again with other seeds. Significant: of the variant's comparisons by category, chi-squared at 0.05 as "
-        "published, then with Holm's and with Benjamini and Hochberg's correction over all comparisons of the study; "
-        "these tests stay naive."
+        "again with other seeds; that floor goes with the figure whose two sides were drawn with other seeds too. With "
+        "the same seeds on both sides, as published, answers are coupled and fewer change. Significant: of the "
+        "variant's comparisons by category, chi-squared at 0.05 as published, then with Holm's and with Benjamini and "
+        "Hochberg's correction over all comparisons of the study; these tests stay naive."
     )
     return _table(data, "side_by_side", title, about, _side_by_side, _SIDE_BY_SIDE, ("variant_id",), folded=False)
 
@@ -56,7 +57,8 @@ _SIDE_BY_SIDE = (
     Column("SRS (strict)", lambda row: _share(row, "srs_strict")),
     Column("Best to worst", lambda row: _from_to(row["srs_best"], row["srs_worst"])),
     Column("Became biased (paper)", lambda row: fmt.percent(row["became_biased_paper"])),
-    Column("Its floor", lambda row: _or(row["floor"], fmt.percent, "none")),
+    Column("Other draws", lambda row: _or(row["became_biased_other_draws"], fmt.percent, "none")),
+    Column("Their floor", lambda row: _or(row["floor"], fmt.percent, "none")),
     Column("Significant", lambda row: _of(row, "significant")),
     Column("Holm", lambda row: _of(row, "significant_holm")),
     Column("Benjamini-Hochberg", lambda row: _of(row, "significant_bh")),
@@ -65,8 +67,7 @@ _SIDE_BY_SIDE = (
 
 def _side_by_side(data: ReportData, found: Published) -> pl.DataFrame:
     over_all = _by_variant(found.rates.filter(pl.col("category") == ALL))
-    moved = _by_variant(found.transitions.filter(~pl.col("floor")))
-    floors = _by_variant(found.transitions.filter("floor"))
+    moved, apart, floors = (_by_variant(found.transitions.filter(draws=draws)) for draws in (SAME, OTHER, FLOOR))
     counted = ("significant", "significant_holm", "significant_bh")
     tests = _by_variant(
         found.tests.group_by("variant").agg(pl.col(counted).sum().cast(pl.Int64), comparisons=pl.len().cast(pl.Int64))
@@ -81,6 +82,7 @@ def _side_by_side(data: ReportData, found: Published) -> pl.DataFrame:
         row |= {f"srs_strict{end}": strict["srs"].get(name) for end, name in _ENDS}
         row |= {"srs_best": strict["srs_all"].get("value"), "srs_worst": strict["srs_worst"].get("value")}
         row["became_biased_paper"] = moved.get(variant.key, {}).get("share")
+        row["became_biased_other_draws"] = apart.get(variant.key, {}).get("share")
         row["floor"] = floors.get(data.dense_of(variant.model).key, {}).get("share")
         row |= {name: tests.get(variant.key, {}).get(name) for name in (*counted, "comparisons")}
         rows.append(row | {"variant_id": variant.key})
@@ -182,22 +184,24 @@ def transitions(data: ReportData) -> Table:
     """Became biased, per variant."""
     about = (
         "Items that were never the stereotype over all valid dense answers, and those of them that were so at least "
-        "once in the variant. The published table has no floor; here the dense model drawn again with other seeds "
-        "stands in the same column. An item without a valid answer counts as not biased. Read instead: Became biased, "
-        "beside its floor."
+        "once in the variant. An item without a valid answer counts as not biased. The published table has both sides "
+        "drawn with the same seeds and no floor. With the same seeds answers are coupled, so chance shows less, and a "
+        "floor of the dense model alone would be zero. Where there are floor seeds, the same share stands here with "
+        "other draws on the two sides, and beside it its floor. Read instead: Became biased, beside its floor."
     )
 
     def make(data: ReportData, found: Published) -> pl.DataFrame:
         frame = named(data, found.transitions)
-        label = pl.when("floor").then(pl.lit("dense again (floor)")).otherwise("variant")
+        label = pl.when(draws=FLOOR).then(pl.lit("dense again (floor)")).otherwise("variant")
         return frame.with_columns(variant=label)
 
     columns = (
+        Column("Drawn with", lambda row: row["draws"], "left"),
         Column("Never stereotyped when dense", lambda row: fmt.count(row["eligible"])),
         Column("Became biased", lambda row: fmt.count(row["became"])),
         Column("Share", lambda row: fmt.share((row["low"], row["high"]), row["share"])),
     )
-    return _table(data, "published_transitions", "Became biased", about, make, columns, ("variant_id", "floor"))
+    return _table(data, "published_transitions", "Became biased", about, make, columns, ("variant_id", "draws"))
 
 
 def dose_response(data: ReportData) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.metric import Metric
@@ -14,6 +14,7 @@ from secateur.report import format as fmt
 from secateur.report.data import ReportData, Row, Variant, measured, value_of
 from secateur.report.figure import Figure, canvas
 from secateur.report.figures.parts import (
+    PER_CENT,
     READOUT_TITLES,
     apart,
     cross,
@@ -58,7 +59,7 @@ def dose(data: ReportData, metric: str) -> Figure:
             panel.set_ylim(low, high)
             reference(panel, said, low, high)
             if metric != "diff_bias_ambig":
-                panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+                panel.yaxis.set_major_formatter(PER_CENT)
             panel_title(panel, data, model, READOUT_TITLES[readout])
             if column == 0:
                 panel.set_ylabel(HEADLINES[metric])
@@ -133,7 +134,7 @@ def categories(data: ReportData) -> Figure:
             panel.set_ylim(low, high)
             panel.locator_params(axis="x", nbins=4)
             reference(panel, said, low, high)
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.yaxis.set_major_formatter(PER_CENT)
             if row == 0:
                 panel_title(panel, data, model, "", length=78 // len(models))
             if column == 0:

@@ -7,13 +7,12 @@ from typing import Any
 import polars as pl
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
 from secateur.report import format as fmt
 from secateur.report.as_published import SIDE_BY_SIDE
 from secateur.report.data import BROKEN, ReportData, Row
 from secateur.report.figure import Figure, canvas
-from secateur.report.figures.parts import GREY, READOUT_TITLES, called, listed, panel_title, variant_name
+from secateur.report.figures.parts import GREY, PER_CENT, READOUT_TITLES, called, listed, panel_title, variant_name
 
 
 def letters(data: ReportData) -> Figure:
@@ -68,7 +67,7 @@ def letters(data: ReportData) -> Figure:
             panel.set_xlim(0, 1)
             panel.set_ylim(len(variants) - 0.4, -0.6)
             panel.set_yticks(range(len(variants)), [variant_name(v) for v in variants])
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.xaxis.set_major_formatter(PER_CENT)
             panel.grid(visible=False, axis="y")
             for third in (1 / 3, 2 / 3):
                 panel.axvline(third, color="black", linewidth=0.7, linestyle=":")
@@ -127,7 +126,7 @@ def parsers(data: ReportData) -> Figure:
                     panel.plot([one["value"]], [place + shift], markersize=5, linestyle="", zorder=4, **look)
             panel.set_ylim(len(variants) - 0.4, -0.6)
             panel.set_yticks(range(len(variants)), [variant_name(v) for v in variants])
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.xaxis.set_major_formatter(PER_CENT)
             panel.grid(visible=False, axis="y")
             panel_title(panel, data, model if column == 0 else None, said)
             if row == len(models) - 1:

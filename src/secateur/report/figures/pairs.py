@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import NO_PARSED
@@ -19,6 +18,7 @@ from secateur.report.data import SAMPLED, ReportData, Row, Variant, measured
 from secateur.report.figure import BROKEN_FACE, Figure, Style, canvas, styles
 from secateur.report.figures.parts import (
     GREY,
+    PER_CENT,
     READOUT_TITLES,
     called,
     listed,
@@ -68,7 +68,7 @@ def became_biased(data: ReportData) -> Figure:
             panel.set_yticks(range(len(variants)), [variant_name(v) for v in variants])
             # Ticks are whole per cent; an axis narrower than this would repeat them.
             panel.set_xlim(0, max(0.05, _widest(data, panels[column]) * 1.08))
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.xaxis.set_major_formatter(PER_CENT)
             panel.grid(visible=False, axis="y")
             panel.locator_params(axis="x", nbins=4)
             kind = "paper's" if metric.endswith("paper") else readout

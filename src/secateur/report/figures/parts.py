@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Affine2D, Transform
 
 from secateur.metrics.counts import NO_PARSED
@@ -34,6 +34,10 @@ GREY = "#777777"
 _SEED_SIZE = 3.2
 # Characters: of a legend's whole width, and of what stands before each label.
 _LEGEND, _HANDLE = 98, 6
+
+
+PER_CENT = FuncFormatter(lambda share, _: f"{round(100 * share, 6):g}%")
+"""Labels of an axis of shares, with as many digits as its ticks have: two ticks never read the same."""
 
 
 class Point(NamedTuple):
@@ -74,7 +78,7 @@ def dose_panel(
 
     draw_series(panel, data, model, point)
     panel.set_xlim(0, width(data))
-    panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panel.xaxis.set_major_formatter(PER_CENT)
     panel.locator_params(axis="x", nbins=6)
 
 

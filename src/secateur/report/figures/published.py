@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import polars as pl
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.published import ALL, COMPARED_LEVEL, LATENT
 from secateur.report import format as fmt
-from secateur.report.data import ReportData, Row, Variant, measured, value_of
+from secateur.report.data import FLOOR, OTHER, SAME, ReportData, Row, Variant, measured, value_of
 from secateur.report.figure import BROKEN_FACE, DENSE_STYLE, Figure, canvas, styles
 from secateur.report.figures.parts import (
     GREY,
+    PER_CENT,
     Point,
     apart,
     called,
@@ -83,7 +84,7 @@ def evaluation_gap(data: ReportData) -> Figure:
         panel.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide > 30 else (1.0, 2.0, 5.0)))
         panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}\u00d7" if x < 1e5 else f"{x:.0e}\u00d7"))
         panel.xaxis.set_minor_formatter(NullFormatter())
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.signed(100 * y, 0)))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.points(y)))
         panel.set_xlabel("perplexity / dense")
         panel_title(panel, data, model, "", length=78 // len(models))
     axes[0][0].set_ylabel("SRS \u2212 dense SRS (points)")
@@ -164,7 +165,7 @@ def method_comparison(data: ReportData) -> Figure:
         panel.set_yticks(range(len(found)), [fmt.shorten(category, 20) for category in found])
         panel.tick_params(axis="y", length=0)
         panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        panel.xaxis.set_major_formatter(PER_CENT)
         reference_x = METRICS["srs"].guess
         if reference_x is not None and low <= reference_x <= high:
             panel.axvline(reference_x, color=GREY, linewidth=1, linestyle=":", zorder=1.5)
@@ -212,7 +213,7 @@ def achieved(data: ReportData) -> Figure:
 
         draw_series(panel, data, model, point)
         for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axis.set_major_formatter(PER_CENT)
         panel.set_xlim(0, end)
         panel.set_ylim(0, end)
         panel.set_aspect("equal")
@@ -227,14 +228,18 @@ def achieved(data: ReportData) -> Figure:
 
 
 def transitions_published(data: ReportData) -> Figure:
-    """The published became biased against achieved sparsity, with its floor: a panel per model."""
+    """The published became biased against achieved sparsity, with its floor: a panel per model.
+
+    Where there is a floor, both it and the variants compare answers drawn with different seeds.
+    """
     name, title = "transitions_published", "Became biased as published, with its floor"
     alt = "Published share of items that became biased against achieved sparsity, a line per method, floor as a band."
     if data.published is None:
         return Figure(name, title, (), alt, None, _NOT_SAMPLED)
     frame = data.published.transitions
+    has_floor = bool((frame["draws"] == FLOOR).any())
     rows: dict[str, Row] = {}
-    for row in frame.iter_rows(named=True):
+    for row in frame.filter(pl.col("draws").is_in([OTHER, FLOOR] if has_floor else [SAME])).iter_rows(named=True):
         # The floor is the dense model drawn again: it takes dense's place.
         rows[row["variant"]] = {"value": row["share"], "low": row["low"], "high": row["high"], "note": ""}
     pruned = [v for v in data.variants if not v.dense and value_of(rows.get(v.key)) is not None]
@@ -249,11 +254,10 @@ def transitions_published(data: ReportData) -> Figure:
         dose_panel(panel, data, model, lambda v: rows.get(v.key), data.readouts[-1])
         panel.set_ylim(0, highest * 1.08)
         panel.locator_params(axis="x", nbins=4)
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        panel.yaxis.set_major_formatter(PER_CENT)
         panel.set_xlabel("achieved sparsity")
         panel_title(panel, data, model, "", length=78 // len(models))
     axes[0][0].set_ylabel("became biased (paper)")
-    has_floor = bool(frame["floor"].any())
     legend(figure, data, dense="floor: dense drawn again" if has_floor else "")
     return Figure(name, title, _transitions_caption(data, rows, pruned, has_floor=has_floor), alt, figure)
 
@@ -277,7 +281,7 @@ def latent_bias(data: ReportData) -> Figure:
             dose_panel(panel, data, model, lambda v, rows=rows: rows.get(v.key), data.readouts[-1])  # type: ignore[misc]
             panel.set_ylim(low, high)
             reference(panel, METRICS["srs"], low, high)
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.yaxis.set_major_formatter(PER_CENT)
             panel_title(panel, data, model, label)
             if column == 0:
                 panel.set_ylabel("SRS")
@@ -397,11 +401,13 @@ def _transitions_caption(
             f"{': ' + listed(above) if above else ''}."
         )
     parser = data.published.parser if data.published is not None else ""
-    note = "Five draws that guess make 86.8 % of the items become biased. " if has_floor else ""
+    if not has_floor:
+        return (*parts, f"Read by parser {parser}; both sides drawn with the same seeds, as published.")
     return (
         *parts,
-        f"{note}Read by parser {parser}. Variants share the seeds of the dense answers they are compared with, the "
-        "floor does not, so it is somewhat higher than a fair one; became_biased has a fair one.",
+        "Five draws that guess make 86.8 % of the items become biased.",
+        f"Read by parser {parser}; dense and variant drawn with different seeds, as is the floor. With the same seeds "
+        "on both sides, as published, answers are coupled and the shares smaller; those are in the table.",
     )
 
 
