@@ -93,6 +93,26 @@ def test_every_key_of_the_study_file_is_described():
             assert re.search(rf"`[\w.\[\]]*{key}[.`]", text) or name == "ModelConfig", f"{name}.{key}"
 
 
+def test_the_examples_for_extending_keep_the_promises_of_their_tables():
+    import inspect
+
+    from tests.contracts import test_benchmarks, test_methods
+
+    method, benchmark = (
+        block for block in re.findall(r"```python\n(.*?)```", page("docs/extending.md"), flags=re.DOTALL)
+    )
+    made = {}
+    exec(compile(method, "method", "exec"), made)
+    for name, check in vars(test_methods).items():
+        if name.startswith("test_") and list(inspect.signature(check).parameters) == ["method"]:
+            check(made["MIDDLE"])
+    exec(compile(benchmark, "benchmark", "exec"), made)
+    loaded = (made["HOUSES"], None, made["HOUSES"].load(None, None))
+    for name, check in vars(test_benchmarks).items():
+        if name.startswith("test_"):
+            check(loaded)
+
+
 @pytest.mark.parametrize("name", ["docs/extending.md", "docs/families.md"])
 def test_python_in_the_docs_runs(name):
     for block in re.findall(r"^ *```python\n(.*?)```", page(name), flags=re.DOTALL | re.MULTILINE):

@@ -563,6 +563,5 @@ def _ends(low: float | None, high: float | None) -> str:
 def _from_to(low: float | None, high: float | None, *, digits: int = 1) -> str:
     if low is None or high is None:
         return fmt.NONE
-    if abs(high - low) < 1e-9:
-        return fmt.percent(low, digits)
-    return f"{fmt.percent(low, digits).removesuffix(' %')} to {fmt.percent(high, digits)}"
+    ends = fmt.percent(low, digits), fmt.percent(high, digits)
+    return ends[0] if ends[0] == ends[1] else f"{ends[0].removesuffix(' %')} to {ends[1]}"
