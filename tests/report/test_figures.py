@@ -9,8 +9,10 @@ from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.items.item import Condition
 from secateur.records.store import Store
+from secateur.report.data import FLOOR
 from secateur.report.figure import METHOD_STYLES, drawing, inline_svg, styles, to_png, to_svg
 from secateur.report.figures import FIGURES
+from secateur.report.figures.parts import legend_columns
 from secateur.report.read import read_report_data
 
 TINY = {"methods": ("wanda",), "levels": (0.3, 0.5), "templates": 3, "per_template": 2, "categories": ("Age",)}
@@ -229,3 +231,69 @@ def test_inline_svg_has_a_title_and_ids_of_its_own(scripted_data):
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert all(name.startswith("one-") for name in ids)
     assert len(set(ids)) == len(ids)
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    study = ScriptedStudy(**{**TINY, "mask_seeds": (0, 1, 2)})
+    return read_report_data(Store.open(build(tmp_path_factory.mktemp("seeds") / "x.store", study)))
+
+
+def test_seeds_of_a_method_make_one_line_through_their_mean(seeded):
+    assert {v.series for v in seeded.variants[1:]} == {"wanda, per row"}
+    assert {v.seed for v in seeded.variants[1:]} == {"mask_seed 0", "mask_seed 1", "mask_seed 2"}
+    with drawing():
+        figure = FIGURES["srs"](seeded)
+    ours = [line for line in figure.canvas.axes[1].lines if line.get_color() == METHOD_STYLES["wanda"].colour]
+    (path,) = (line for line in ours if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 2)
+    values = {}
+    for variant in seeded.variants[1:]:
+        row = seeded.metric(variant, "srs", readout="sampled", condition="ambig")
+        values.setdefault(variant.nominal, []).append(row["value"])
+    assert list(path.get_ydata()) == pytest.approx([sum(some) / 3 for some in values.values()])
+    marks = [line.get_markersize() for line in ours if line.get_marker() == "o"]
+    assert sorted(set(marks)) == [pytest.approx(3.2), 6]
+    assert marks.count(6) == 2
+    labels = [text.get_text() for legend in figure.canvas.legends for text in legend.get_texts()]
+    assert labels.count("wanda") == labels.count("single seeds") == 1
+
+
+def test_a_method_that_missed_its_level_is_named(rich_data):
+    with drawing():
+        figure = FIGURES["achieved"](rich_data)
+        compared = FIGURES["method_comparison"](rich_data)
+    assert "2 of 6 variants missed the nominal level" in figure.caption[0]
+    assert "furthest is wanda-pia 0.5, which reached" in figure.caption[0]
+    assert "They differ, so what differs between these methods is not the method alone." in compared.caption[0]
+    written = {text.get_text() for text in compared.canvas.axes[0].texts}
+    reached = {v.label: f"{100 * v.achieved:.1f} %" for v in rich_data.variants if v.nominal == 0.5}
+    assert written == set(reached.values())
+    assert len(written) == 2
+
+
+def test_the_gap_is_drawn_as_change_against_perplexity_over_dense(rich_data):
+    with drawing():
+        panel = FIGURES["evaluation_gap"](rich_data).canvas.axes[0]
+    dense, variant = (next(v for v in rich_data.variants if v.label == name) for name in ("dense", "magnitude 0.5"))
+    srs, text = (
+        [rich_data.metric(v, name, readout=readout, condition=condition)["value"] for v in (dense, variant)]
+        for name, readout, condition in (("srs", "sampled", "ambig"), ("perplexity", "text", ""))
+    )
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in panel.lines if len(line.get_xdata()) == 1]
+    assert (pytest.approx(text[1] / text[0]), pytest.approx(srs[1] - srs[0])) in points
+    assert (1, 0) in points
+
+
+def test_the_floor_takes_the_place_of_dense_in_the_published_transitions(rich_data):
+    with drawing():
+        figure = FIGURES["transitions_published"](rich_data)
+    floor = rich_data.published.transitions.filter(draws=FLOOR)["share"][0]
+    assert [floor, floor] in [list(line.get_ydata()) for line in figure.canvas.axes[0].lines]
+    assert f"{100 * floor:.1f} %" in figure.caption[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns"), [([], 1), (["x"], 1), (["x" * 20] * 3, 3), (["x" * 20] * 6, 3), (["x" * 200], 1)]
+)
+def test_a_legend_has_as_many_columns_as_fit(labels, columns):
+    assert legend_columns(labels) == columns
