@@ -78,6 +78,16 @@ def test_the_place_an_entry_names_is_there(entry):
     assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
 
 
+@pytest.mark.parametrize("kind", ["tables", "figures"])
+def test_every_table_and_figure_of_the_report_is_described(kind):
+    from secateur.report.figures import FIGURES
+    from secateur.report.tables import TABLES
+
+    pages = page("docs/report.md") + page("docs/published-analysis.md")
+    for name in TABLES if kind == "tables" else FIGURES:
+        assert f"`{name}`" in pages, f"neither page describes {name}"
+
+
 def test_the_example_study_is_one():
     import yaml
 

@@ -92,7 +92,7 @@ def test_limits(scripted_data):
     for part in (
         "treat items as independent",
         "8 clusters",
-        "not tested",
+        "described here, not judged",
         "No floor for the letter",
         "One mask per level",
     ):

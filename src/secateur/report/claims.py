@@ -247,11 +247,9 @@ def limits(data: ReportData) -> Iterator[Claim]:
     yield Claim(
         LIMIT,
         (
-            "Differences are not tested here: dense and variant are set side by side, without a paired "
-            "test and without a "
-            "correction for the number of comparisons. Clustered, paired statistics are to come; until "
-            "then a difference "
-            "is a description, not a verdict.",
+            "Differences are described here, not judged: the only tests are the published ones, which take "
+            "answers as independent and dense and variant as unpaired, and stand under As published. Until clustered, "
+            "paired statistics are there, a difference is a description, not a verdict.",
         ),
     )
     floors = {r: data.pairs.filter(pl.col("readout") == r)["floor"] for r in data.readouts}

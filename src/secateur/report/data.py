@@ -261,6 +261,12 @@ class ReportData:
         return {LETTER: by_order, SAMPLED: SAMPLED}
 
     @property
+    def sparsity_axis(self) -> str:
+        """What the axis of sparsity is called; imported variants may stand at their nominal level."""
+        nominal = any(v.achieved is None and v.axis is not None for v in self.variants)
+        return "sparsity (nominal where not known)" if nominal else "achieved sparsity"
+
+    @property
     def has_text(self) -> bool:
         """Whether text was to be read here, or was read elsewhere and its perplexity imported."""
         return bool(self.plan["text"]) or bool((self.metrics["metric"] == "perplexity").any())

@@ -18,8 +18,10 @@ from secateur.records.imports import IMPORTS, import_pia, read_pia
 from secateur.records.imports import write as writing
 from secateur.records.imports.pia_records import ROLES
 from secateur.report.data import NOT_RUN, SAMPLED
-from secateur.report.figure import series_of
+from secateur.report.figure import drawing, series_of
+from secateur.report.figures import FIGURES
 from secateur.report.read import read_report_data
+from secateur.report.tables import TABLES
 
 CONFIGURATIONS = (
     ("b-7b", "dense", 0), ("b-7b", "wanda", 50), ("a-2b", "dense", 0), ("a-2b", "wanda", 33.3),
@@ -255,6 +257,31 @@ def test_perplexities_and_counts_of_zeros(tmp_path, small_bbq, items):
     variants = {v.label: v for v in read_report_data(store).variants if v.model_name == "b-7b"}
     assert variants["wanda 0.5"].achieved == variants["wanda 0.5"].axis == pytest.approx(1 / 3)
     assert variants["wanda 0.5"].nominal == 0.5
+
+
+def test_what_was_measured_elsewhere_stands_in_the_tables(tmp_path, small_bbq, items):
+    paths, _ = put(tmp_path / "files", items)
+    csv = tmp_path / "perplexity_results.csv"
+    csv.write_text(
+        "model,prune_method,sparsity,perplexity,perplexity_se\na-2b,dense,0,8.0,0.05\na-2b,wanda,33.3,12.0,\n"
+    )
+    import_pia(paths, tmp_path / "store", bbq=small_bbq, perplexity=csv)
+    data = read_report_data(Store.open(tmp_path / "store"))
+    assert data.sparsity_axis == "sparsity (nominal where not known)"
+    assert data.text_protocol == "that of the source, not stated"
+    found = {v.label: data.metric(v, "perplexity", readout="text") for v in data.variants if v.model_name == "a-2b"}
+    dense = found["dense"]
+    assert (dense["value"], dense["note"]) == (8.0, "measured elsewhere")
+    assert dense["high"] - dense["value"] == pytest.approx(1.959964 * 0.05)
+    assert (found["wanda 0.333"]["value"], found["wanda 0.333"]["low"]) == (12.0, None)
+    assert found["magnitude 0.1"] is None
+    gap = TABLES["published_evaluation_gap"](data).frame.filter(model="a-2b", variant="wanda 0.333")
+    assert gap["perplexity_percent"].to_list() == [50.0]
+    edge = TABLES["published_edge"](data).frame.filter(model="a-2b", variant="dense")
+    assert edge["latency_mean_s"][0] > 0
+    with drawing():
+        assert FIGURES["evaluation_gap"](data).canvas is not None
+        assert FIGURES["perplexity"](data).canvas is not None
 
 
 def test_what_is_missing_is_counted_and_said(tmp_path, small_bbq, items):

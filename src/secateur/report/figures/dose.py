@@ -64,7 +64,7 @@ def dose(data: ReportData, metric: str) -> Figure:
             if column == 0:
                 panel.set_ylabel(HEADLINES[metric])
             if row == len(models) - 1:
-                panel.set_xlabel("achieved sparsity of the pruned linears")
+                panel.set_xlabel(data.sparsity_axis)
     legend(figure, data, said, extra=[cross("no answer could be read")] if lost_anywhere else [])
     return Figure(metric, title, _dose_caption(data, said, get), alt, figure)
 
@@ -101,7 +101,7 @@ def perplexity(data: ReportData) -> Figure:
         panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,g}" if y < 1e6 else f"{y:.0e}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.set_ylabel("perplexity")
-        panel.set_xlabel("achieved sparsity of the pruned linears")
+        panel.set_xlabel(data.sparsity_axis)
         panel.tick_params(labelbottom=True)
         panel_title(panel, data, model, "")
     for panel in panels[len(models) :]:
@@ -140,7 +140,7 @@ def categories(data: ReportData) -> Figure:
             if column == 0:
                 panel.set_ylabel(f"{fmt.shorten(category, 18)}\nSRS")
             if row == len(found) - 1:
-                panel.set_xlabel("achieved sparsity")
+                panel.set_xlabel(data.sparsity_axis)
     legend(figure, data, said)
     return Figure(name, title, _category_caption(data, found, get), alt, figure)
 

@@ -255,7 +255,7 @@ def transitions_published(data: ReportData) -> Figure:
         panel.set_ylim(0, highest * 1.08)
         panel.locator_params(axis="x", nbins=4)
         panel.yaxis.set_major_formatter(PER_CENT)
-        panel.set_xlabel("achieved sparsity")
+        panel.set_xlabel(data.sparsity_axis)
         panel_title(panel, data, model, "", length=78 // len(models))
     axes[0][0].set_ylabel("became biased (paper)")
     legend(figure, data, dense="floor: dense drawn again" if has_floor else "")
@@ -286,7 +286,7 @@ def latent_bias(data: ReportData) -> Figure:
             if column == 0:
                 panel.set_ylabel("SRS")
             if line == len(models) - 1:
-                panel.set_xlabel("achieved sparsity of the pruned linears")
+                panel.set_xlabel(data.sparsity_axis)
     legend(figure, data, METRICS["srs"])
     return Figure(name, title, _latent_caption(data, *found.values()), alt, figure)
 
