@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.letters import COLLAPSE_SHARE
 from secateur.metrics.metric import Metric
+from secateur.report.as_published import PUBLISHED_PARSER
 from secateur.report.data import READOUTS, ReportData
 from secateur.report.format import percent
 from secateur.report.states import CRITERIA
@@ -37,6 +38,7 @@ _METRICS = (
     "letter_entropy",
     "perplexity",
     "bits_per_byte",
+    "log_perplexity_change",
     "perplexity_ratio",
     "kl",
     "top1_agreement",
@@ -105,11 +107,21 @@ def _end(number: float) -> str:
 
 
 def _words(data: ReportData) -> list[Entry]:
+    published = PUBLISHED_PARSER if data.published is None else data.published.parser
     return [
         *(Entry(f"readout: {name}", f"{text[0].upper()}{text[1:]}.") for name, text in READOUTS.items()),
         Entry("dense", "The model before anything was removed."),
         Entry("variant", "A model plus a compression."),
-        Entry("nominal level", "The sparsity that was asked for. A label; the axis is the achieved sparsity."),
+        Entry(
+            "nominal level",
+            "The sparsity that was asked for. A label; the axis is the achieved sparsity. Methods that reached other "
+            "sparsities at the same level cannot be compared at it.",
+        ),
+        Entry(
+            "single seeds",
+            "The small markers of one line: one mask or calibration each, where a recipe has several at a level. The "
+            "line and its larger markers are their mean.",
+        ),
         Entry(
             "transitions",
             "What became of each answer: outcome when dense, outcome in the variant, for the same question.",
@@ -124,6 +136,39 @@ def _words(data: ReportData) -> list[Entry]:
             "as published",
             "By the definitions of arXiv 2605.08137 and its parser pia, kept for comparison; what is wrong with each "
             "is in docs/published-analysis.md.",
+        ),
+        Entry(
+            "published parser",
+            f"What reads the answers for the tables as published, whatever reads them elsewhere: {published}. An "
+            "answer that it can read is called valid.",
+            source="docs/parsers.md",
+        ),
+        Entry(
+            "Cohen's h",
+            "Difference of two shares, each as twice the arcsine of its root; above 0 the variant's is larger.",
+            "\u22123.142 to 3.142",
+            "0 is neutral",
+            "Cohen 1988",
+        ),
+        Entry(
+            "Holm",
+            "p-values raised for the number of comparisons: rejecting those up to 0.05, the chance of any wrong "
+            "rejection is at most 5 %, were the tests themselves right.",
+            "0 to 1",
+            source="Holm 1979",
+        ),
+        Entry(
+            "Benjamini-Hochberg",
+            "p-values raised for the number of comparisons: of those rejected up to 0.05, at most 5 % are wrong on "
+            "average, were the tests themselves right.",
+            "0 to 1",
+            source="Benjamini and Hochberg 1995",
+        ),
+        Entry(
+            "divergence",
+            "How far a variant's probabilities of the next token are from dense's, at every so many tokens of the "
+            "text: KL and top-1 agreement. Measured only if the study asks for it.",
+            source="docs/design/divergence.md",
         ),
         Entry(
             "lower bound (of KL)",
