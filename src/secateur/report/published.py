@@ -237,7 +237,7 @@ def evaluation_gap(data: ReportData) -> Table:
     about = (
         "Mean over categories, each weighing the same, and relative change against dense. A relative change of a rate "
         "near zero is large whatever happened. The rows mean over methods are what the published figure draws. Read "
-        "`summary` instead."
+        "instead: Summary."
     )
 
     def make(data: ReportData, found: Published) -> pl.DataFrame:
