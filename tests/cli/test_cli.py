@@ -157,6 +157,14 @@ def test_prune(folder, tmp_path):
             ["prune", "x", "--method", "random", "--per", "column", "--sparsity", "0.5", "--out", "o"],
             "not one of tensor, row, which random has",
         ),
+        (
+            ["prune", "x", "--method", "magnitude", "--sparsity", "0.5", "--length", "32", "--out", "o"],
+            "--length: magnitude does not use it",
+        ),
+        (
+            ["prune", "x", "--method", "wanda", "--sparsity", "0.5", "--cut", "documents", "--seed", "3", "--out", "o"],
+            "--seed: documents are taken in file order, so there is no seed",
+        ),
         (["data", "get", "mmlu"], "'mmlu' cannot be downloaded; bbq can"),
         (["study"], "Usage"),
         (["prune"], "Missing argument"),

@@ -42,7 +42,7 @@ def test_import_status_report(folder):
     done = secateur("import", "pia", *files, "--into", "s", folder=folder)
     assert "dense.jsonl: 60 records" in done.stderr
     assert "Imported from the published pipeline's records: 120 in 2 files." in done.stdout
-    assert "120 answers of 2 variants to 12 items, 120 of them added now" in done.stdout
+    assert "120 answers, variants: 2, items: 12; 120 of them added now" in done.stdout
     assert done.stdout.endswith("next: secateur report s --out report --parser strict (or pia, as published)\n")
     assert "0 of them added now" in secateur("import", "pia", *files, "--into", "s", folder=folder).stdout
 

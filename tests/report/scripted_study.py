@@ -229,8 +229,8 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
             recipe = (
                 None if method == "dense" else {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
             )
-            if recipe is not None and seed is not None:
-                recipe["mask_seed"] = seed
+            if recipe is not None and (seed is not None or method == "random"):
+                recipe["mask_seed"] = seed or 0
             label = label_of(method, level) + (f" mask-seed-{seed}" if seed else "")
             planned = digest("variant", [base, recipe or "dense"])
             store.add_variant(planned, {"model": base, "label": label, "recipe": recipe})

@@ -11,6 +11,7 @@ from secateur.metrics import published
 from secateur.records.outcomes import sampled_outcomes
 from secateur.records.store import Store
 from secateur.report import as_published
+from secateur.report.claims import make_claims
 from secateur.report.published import CORRECTING, NOT_SAMPLED, PUBLISHED
 from secateur.report.read import read_report_data
 from secateur.report.table import to_markdown
@@ -95,6 +96,17 @@ def test_the_other_draws_are_those_of_the_corrected_figure_under_the_same_parser
             assert share == pytest.approx(ours["value"])
             (floor,) = rows(data, "published_transitions").filter(draws="floor")["share"]
             assert floor == pytest.approx(ours["floor"])
+
+
+def test_a_report_by_the_published_parser_says_so_first(store, data):
+    by_pia = read_report_data(store, parser="pia")
+    first = make_claims(by_pia)[0]
+    assert first.kind == "warning"
+    assert first.text.startswith("Sampled answers are read by parser pia, which takes nearly any text for an answer")
+    assert "read by parser" not in " ".join(claim.text for claim in make_claims(data))
+    assert {key for key, state in data.states.items() if state.name == "broken"} <= {
+        key for key, state in by_pia.states.items() if state.name == "broken"
+    }
 
 
 def test_the_mean_over_methods_stands_beside_its_methods(data):

@@ -12,7 +12,7 @@ from secateur.metrics.counts import NO_PARSED
 from secateur.records.complete import rows_present
 from secateur.records.outcomes import MIN_LETTER_MASS, letter_outcomes, sampled_outcomes
 from secateur.records.store import Store
-from secateur.report.data import BROKEN, GUESSING, INCOMPLETE, NOT_RUN, OK, measured
+from secateur.report.data import BROKEN, GUESSING, INCOMPLETE, NOT_RUN, OK, UNCHECKED, measured
 from secateur.report.read import WITHHELD, choose_plan, read_report_data
 from secateur.report.states import find_states
 from secateur.report.tables import TABLES
@@ -193,7 +193,24 @@ def test_text_that_was_read_in_part_is_not_called_broken(scripted_data):
     text = scripted_data.metrics.filter(variant=variant.key, metric="perplexity")
     assert find_states([variant], ["sampled"], text)[variant.key, "sampled"].name == BROKEN
     partly = replace(variant, rows={**variant.rows, "text": (3, 12)})
-    assert find_states([partly], ["sampled"], text)[variant.key, "sampled"].name == OK
+    state = find_states([partly], ["sampled"], text)[variant.key, "sampled"]
+    assert (state.name, state.readable) == (UNCHECKED, True)
+    assert state.reasons == ("no disambiguated item was asked",)
+
+
+def test_another_parser_does_not_hide_a_broken_model(scripted_data):
+    """A parser that reads anything leaves nothing unparsed; whether a model answers is judged strictly as well."""
+    read = scripted_data.metrics.with_columns(
+        value=pl.when(metric="unparsed_share").then(0.0).otherwise("value"),
+    ).filter(pl.col("metric") != "perplexity", pl.col("metric") != "letter_share_max")
+    variant = next(v for v in scripted_data.variants if v.label == "wanda 0.1")
+    strict = pl.DataFrame(
+        {"variant": [variant.key], "parser": ["strict"], "metric": ["unparsed_share"], "value": [0.97], "note": [""]}
+    )
+    assert find_states([variant], ["sampled"], read.filter(variant=variant.key))[variant.key, "sampled"].name == OK
+    state = find_states([variant], ["sampled"], read.filter(variant=variant.key), strict)[variant.key, "sampled"]
+    assert state.name == BROKEN
+    assert state.reasons == ("97.0 % of its answers cannot be read (ambiguous items, sampled, read strictly)",)
 
 
 def test_the_plan_run_last_is_chosen_even_if_it_was_added_first(tmp_path):

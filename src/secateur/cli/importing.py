@@ -52,7 +52,7 @@ def import_pia_files(
     for note in imported.notes:
         print(note)
     print(
-        f"{imported.answers.height:,} answers of {len(imported.variants):,} variants to {len(imported.items):,} items, "
+        f"{imported.answers.height:,} answers, variants: {len(imported.variants):,}, items: {len(imported.items):,}; "
         f"{done.rows_added:,} of them added now"
     )
     print(f"next: secateur report {into} --out report --parser strict (or pia, as published)")

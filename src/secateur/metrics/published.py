@@ -389,7 +389,7 @@ def _over_methods(frame: pl.DataFrame, columns: dict[str, int | None]) -> pl.Dat
         .agg(pl.col(names).mean(), variants=pl.len().cast(pl.Int64))
         .with_columns(methods=pl.lit(1, pl.Int64))
     )
-    over = by_method.group_by("level").agg(
+    over = by_method.group_by("level", maintain_order=True).agg(
         pl.col(names).mean(), pl.col("variants").sum(), methods=pl.len().cast(pl.Int64), method=pl.lit(ALL)
     )
     both = pl.concat(

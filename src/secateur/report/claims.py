@@ -11,14 +11,29 @@ import polars as pl
 from secateur.identity import Plain
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.table import ALL
+from secateur.records.parsers import STRICT
 from secateur.report import format as fmt
-from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, Variant, measured, value_of
+from secateur.report.data import (
+    BROKEN,
+    GUESSING,
+    NOT_RUN,
+    SAMPLED,
+    UNCHECKED,
+    ReportData,
+    Row,
+    Variant,
+    measured,
+    value_of,
+)
 from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import anchor
 
 WARNING = "warning"
 FINDING = "finding"
 LIMIT = "limit"
+
+_WORTH_SAYING = 0.0005
+"""Share of unread answers from which on a sentence tells what they leave open; below it reads 0.0 %."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,20 @@ def completeness(data: ReportData) -> Iterator[Claim]:
         )
 
 
+def other_parser(data: ReportData) -> Iterator[Claim]:
+    """Warns where another parser than the default read the sampled answers."""
+    if SAMPLED in data.readouts and data.parser != STRICT.name:
+        yield Claim(
+            WARNING,
+            (
+                f"Sampled answers are read by parser {data.parser}, which takes nearly any text for an answer: every "
+                "sampled figure of this report rests on it, the corrected tables and the summary too. It is for "
+                "comparison with the published study; for anything else make the report without --parser. Whether a "
+                "variant is broken is judged by the default parser as well.",
+            ),
+        )
+
+
 def unusable_dense(data: ReportData) -> Iterator[Claim]:
     """Warns where the dense model itself does not do the task."""
     for model in data.models:
@@ -186,14 +215,21 @@ def overview(data: ReportData) -> Iterator[Claim]:
         ]
         up = sum(row["low"] > dense["high"] for row in readable)
         down = sum(row["high"] < dense["low"] for row in readable)
-        names = [data.state(v, readout).name for v in pruned]
+        states = [data.state(v, readout) for v in pruned]
+        names = [state.name for state in states]
+        unchecked = all(state.name == UNCHECKED for state in states if state.readable)
         unreadable = [f"{names.count(name)} {name}" for name in (BROKEN, GUESSING, NOT_RUN) if name in names]
         yield Claim(
             FINDING,
             (
-                f"Of {len(pruned)} pruned variants of {data.models[model]}, {len(readable)} can be read as "
-                "numbers about bias "
-                f"({readout} readout)",
+                f"Of {len(pruned)} pruned variants of {data.models[model]}, {len(readable)} "
+                + (
+                    "are not broken; whether they, or dense, merely guess was not checked, as no disambiguated item "
+                    "was asked "
+                    if unchecked
+                    else "can be read as numbers about bias "
+                )
+                + f"({readout} readout)",
                 f"; the others are {', '.join(unreadable)}" if unreadable else "",
                 f". {_apart(up, down, len(readable))}" if readable else ".",
             ),
@@ -303,6 +339,7 @@ def limits(data: ReportData) -> Iterator[Claim]:
 
 CLAIMS: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (
     completeness,
+    other_parser,
     unusable_dense,
     overview,
     variants,
@@ -347,7 +384,7 @@ def _change(data: ReportData, dense: Variant, variant: Variant, readout: str) ->
     if first is None or second is None:
         yield f"there is no SRS ({readout})."
         return
-    yield f"the stereotype rate SRS ({readout}) from "
+    yield f"the stereotype rate SRS ({readout}) went from "
     yield _quantity(first)
     yield " to "
     yield _quantity(second)
@@ -368,7 +405,7 @@ def _change(data: ReportData, dense: Variant, variant: Variant, readout: str) ->
             yield "beside a floor of "
             yield _pair_quantity(became, "floor")
     unparsed = data.metric(variant, "unparsed_share", readout=readout, condition="ambig")
-    if value_of(unparsed):
+    if (value_of(unparsed) or 0) >= _WORTH_SAYING:
         worst = data.metric(variant, "srs_worst", readout=readout, condition="ambig")
         best = data.metric(variant, "srs_all", readout=readout, condition="ambig")
         yield "; "
@@ -403,7 +440,8 @@ def _unreadable(data: ReportData, dense: Variant, variant: Variant, readout: str
 def _subject(data: ReportData, variant: Variant) -> Iterator[Part]:
     yield f"{_called(data, variant)} (achieved sparsity "
     where = (("variant_id", variant.key),)
-    yield Quantity(fmt.sparsity(variant.achieved), "sparsity", where, ("achieved_sparsity",))
+    said = "not known" if variant.achieved is None else fmt.sparsity(variant.achieved)
+    yield Quantity(said, "sparsity", where, ("achieved_sparsity",))
     yield ")"
 
 
@@ -466,7 +504,7 @@ def _lines(data: ReportData, model: str) -> Sequence[list[Variant]]:
 def _methods_with_one_mask(data: ReportData) -> list[str]:
     masks: dict[tuple[str, str, float | None], int] = {}
     for variant in data.variants:
-        if not variant.dense:
+        if variant.seed:  # a method without seeds has one mask per level and can have no other
             key = variant.model, variant.method, variant.nominal
             masks[key] = masks.get(key, 0) + 1
     return list(dict.fromkeys(method for (_, method, _), count in masks.items() if count < 3))

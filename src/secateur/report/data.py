@@ -30,6 +30,7 @@ READOUTS: dict[str, str] = {
 """Where a number comes from, by the name in the column ``readout``."""
 
 OK = "ok"
+UNCHECKED = "guessing not checked"
 NOT_RUN = "not run"
 INCOMPLETE = "incomplete"
 GUESSING = "no better than guessing"
@@ -108,7 +109,8 @@ class State:
     """Whether a variant's numbers of one readout can be read as what they are called.
 
     Args:
-        name: One of ``ok``, ``not run``, ``incomplete``, ``no better than guessing``, ``broken``.
+        name: One of ``ok``, ``guessing not checked``, ``not run``, ``incomplete``, ``no better than guessing``,
+            ``broken``.
         reasons: What was found, as whole sentences' ends.
     """
 
@@ -117,8 +119,8 @@ class State:
 
     @property
     def readable(self) -> bool:
-        """Whether a bias number of this variant says something about bias."""
-        return self.name in (OK, INCOMPLETE)
+        """Whether a bias number of this variant may be one: nothing that was checked speaks against it."""
+        return self.name in (OK, UNCHECKED, INCOMPLETE)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from secateur import __version__
+from secateur.records.parsers import STRICT
 from secateur.report import format as fmt
 from secateur.report import table as writing
 from secateur.report.claims import FINDING, LIMIT, WARNING, Claim
@@ -64,7 +65,7 @@ def render(
         first=[_page_table(tables[name]) for name in FIRST_TABLES],
         groups=[
             (key, title, about, [_page_table(tables[name]) for name in names])
-            for key, title, about, names in _groups(tables)
+            for key, title, about, names in _groups(tables, data.parser)
         ],
         figures=[(figure, drawn.get(name)) for name, figure in figures.items()],
         facts=facts(data),
@@ -80,17 +81,23 @@ def render(
     return page
 
 
-def _groups(tables: Mapping[str, Table]) -> list[tuple[str, str, str, list[str]]]:
+def _groups(tables: Mapping[str, Table], parser: str) -> list[tuple[str, str, str, list[str]]]:
     """The tables after the figures under headings: id, heading, what is under it, names."""
     ours = [name for name in tables if name not in FIRST_TABLES and name not in PUBLISHED]
     theirs = [name for name in tables if name in PUBLISHED]
     return [
-        ("corrected", "Corrected", "What to read: items as the unit, beside achieved sparsity and floors.", ours),
+        (
+            "corrected",
+            "Corrected",
+            "What to read: items as the unit, beside achieved sparsity and floors."
+            + ("" if parser == STRICT.name else f" In this report sampled answers are read by {parser} here too."),
+            ours,
+        ),
         (
             "published",
             "As published",
             "The tables of arXiv:2605.08137 by its own definitions, for comparison. Each says what is wrong with it "
-            "and which table to read instead; none of the sentences above rests on them.",
+            "and which table to read instead; no sentence of the summary rests on them.",
             theirs,
         ),
     ]

@@ -57,8 +57,8 @@ _SIDE_BY_SIDE = (
     Column("SRS (strict)", lambda row: _share(row, "srs_strict")),
     Column("Best to worst", lambda row: _from_to(row["srs_best"], row["srs_worst"])),
     Column("Became biased (paper)", lambda row: fmt.percent(row["became_biased_paper"])),
-    Column("Other draws", lambda row: _or(row["became_biased_other_draws"], fmt.percent, "none")),
-    Column("Their floor", lambda row: _or(row["floor"], fmt.percent, "none")),
+    Column("Other draws", lambda row: fmt.percent(row["became_biased_other_draws"])),
+    Column("Their floor", lambda row: fmt.percent(row["floor"])),
     Column("Significant", lambda row: _of(row, "significant")),
     Column("Holm", lambda row: _of(row, "significant_holm")),
     Column("Benjamini-Hochberg", lambda row: _of(row, "significant_bh")),
@@ -70,7 +70,9 @@ def _side_by_side(data: ReportData, found: Published) -> pl.DataFrame:
     moved, apart, floors = (_by_variant(found.transitions.filter(draws=draws)) for draws in (SAME, OTHER, FLOOR))
     counted = ("significant", "significant_holm", "significant_bh")
     tests = _by_variant(
-        found.tests.group_by("variant").agg(pl.col(counted).sum().cast(pl.Int64), comparisons=pl.len().cast(pl.Int64))
+        found.tests.group_by("variant", maintain_order=True).agg(
+            pl.col(counted).sum().cast(pl.Int64), comparisons=pl.len().cast(pl.Int64)
+        )
     )
     parsed = _parsed(data)
     rows = []

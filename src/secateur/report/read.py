@@ -30,7 +30,7 @@ from secateur.records.outcomes import (
     role_codes,
     sampled_outcomes,
 )
-from secateur.records.parsers import PARSERS, Parser
+from secateur.records.parsers import PARSERS, STRICT, Parser
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
 from secateur.report.data import BY_ORDER, DENSE, LETTER, MASKS, SAMPLED, TEXT, Published, ReportData, Variant
@@ -115,6 +115,7 @@ def read_report_data(
             todo="run the study (`secateur study run`), or name another with --plan",
         )
     metrics = pl.concat([model.metrics for model in models])
+    parsed = pl.concat([model.parsed for model in models])
     return ReportData(
         plan=chosen,
         other_plans=tuple(
@@ -129,7 +130,12 @@ def read_report_data(
         min_mass=min_mass,
         level=level,
         variants=variants,
-        states=find_states(variants, [name for name in (LETTER, SAMPLED) if chosen.get(name)], metrics),
+        states=find_states(
+            variants,
+            [name for name in (LETTER, SAMPLED) if chosen.get(name)],
+            metrics,
+            None if parser == STRICT.name else parsed,
+        ),
         items=_item_counts(items),
         metrics=metrics,
         pairs=pl.concat([model.pairs for model in models]),
@@ -139,7 +145,7 @@ def read_report_data(
         coupling={readout: text for model in models for readout, text in model.coupling.items()},
         left_out={model.digest: model.left_out for model in models if model.left_out},
         published=together([model.published for model in models]),
-        parsed=pl.concat([model.parsed for model in models]),
+        parsed=parsed,
     )
 
 
@@ -448,8 +454,12 @@ class _Unread:
     def _places(self, frame: pl.DataFrame, key: str, readout: str) -> pl.DataFrame:
         """Categories and conditions that were asked and of which nothing was read."""
         said = frame.select("item", read=pl.col("outcome") != "unparsed").join(self._facts, on="item")
-        by_category = said.group_by("category", "condition").agg(pl.col("read").any())
-        over_all = by_category.group_by("condition").agg(pl.col("read").any()).with_columns(category=pl.lit(ALL))
+        by_category = said.group_by("category", "condition", maintain_order=True).agg(pl.col("read").any())
+        over_all = (
+            by_category.group_by("condition", maintain_order=True)
+            .agg(pl.col("read").any())
+            .with_columns(category=pl.lit(ALL))
+        )
         both = pl.concat([by_category, over_all.select(by_category.columns)]).filter(~pl.col("read"))
         return both.select(pl.lit(key).alias("variant"), pl.lit(readout).alias("readout"), "category", "condition")
 
@@ -560,7 +570,7 @@ def _letters(answers: _Answers, items: pl.DataFrame) -> pl.DataFrame:
         unparsed = pl.col("outcome") == "unparsed"
         found.append(
             frame.join(facts, on="item", how="left")
-            .group_by("condition")
+            .group_by("condition", maintain_order=True)
             .agg(
                 pl.len().alias("answers"),
                 *((pl.col("letter") == place).sum().alias(f"at_{name}") for place, name in enumerate("abc")),

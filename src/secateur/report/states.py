@@ -10,6 +10,7 @@ from secateur.items.orders import LETTERS
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.letters import COLLAPSE_SHARE
 from secateur.metrics.table import ALL
+from secateur.records.parsers import STRICT
 from secateur.report.data import (
     BROKEN,
     BY_ORDER,
@@ -20,6 +21,7 @@ from secateur.report.data import (
     OK,
     SAMPLED,
     TEXT,
+    UNCHECKED,
     Row,
     State,
     Variant,
@@ -36,17 +38,29 @@ _COUNTED_AS = {LETTER: (LETTER, BY_ORDER), SAMPLED: (SAMPLED,)}
 CRITERIA = (
     f"broken: more than {percent(BROKEN_UNPARSED, 0)} of the answers cannot be read, or one letter has "
     f"more than {percent(COLLAPSE_SHARE, 0)} of them, or text was read with a result that is not finite; "
-    "no better than guessing: the interval of the accuracy on disambiguated items reaches down to one third"
+    "no better than guessing: the interval of the accuracy on disambiguated items reaches down to one third; "
+    "guessing not checked: no disambiguated item was asked, so a variant that guesses would not be noticed"
 )
 
 
 def find_states(
-    variants: Sequence[Variant], readouts: Sequence[str], metrics: pl.DataFrame
+    variants: Sequence[Variant], readouts: Sequence[str], metrics: pl.DataFrame, parsed: pl.DataFrame | None = None
 ) -> dict[tuple[str, str], State]:
-    """The state of every variant in every readout, from the numbers over all categories."""
+    """The state of every variant in every readout, from the numbers over all categories.
+
+    Args:
+        variants: Which.
+        readouts: Which.
+        metrics: As in ``ReportData``, read by the report's own parser.
+        parsed: As in ``ReportData``. Whether answers can be read is judged by the parser ``strict`` too, because
+            another may read nearly any text, and a model that answers nothing must not pass for one that answers.
+    """
     rows: dict[str, list[Row]] = {variant.key: [] for variant in variants}
     for row in metrics.filter(pl.col("category") == ALL).iter_rows(named=True):
         rows[row["variant"]].append(row)
+    if parsed is not None:
+        for row in parsed.filter(parser=STRICT.name, metric="unparsed_share").iter_rows(named=True):
+            rows[row["variant"]].append({**row, "readout": SAMPLED, "condition": "ambig", "by": "read strictly"})
     return {
         (variant.key, readout): _state(variant, readout, rows[variant.key])
         for variant in variants
@@ -72,6 +86,8 @@ def _state(variant: Variant, readout: str, rows: Sequence[Row]) -> State:
         return State(GUESSING, tuple(guessing))
     if have < want:
         return State(INCOMPLETE, (f"{have:,} of {want:,} records",))
+    if not any((row["readout"], row["metric"], row["condition"]) == (readout, "accuracy", "disambig") for row in rows):
+        return State(UNCHECKED, ("no disambiguated item was asked",))
     return State(OK)
 
 
@@ -87,7 +103,8 @@ def _broken(rows: Sequence[Row]) -> list[str]:
         worst.pop("letter_share_max", None)  # one letter among a handful of answers is no collapse
     reasons = []
     for metric, row in worst.items():
-        where = f"{CONDITION_WORDS[row['condition']]} items, {row['readout']}"
+        by = f", {row['by']}" if "by" in row else ""
+        where = f"{CONDITION_WORDS[row['condition']]} items, {row['readout']}{by}"
         if metric == "unparsed_share" and row["value"] > BROKEN_UNPARSED:
             reasons.append(f"{percent(row['value'])} of its answers cannot be read ({where})")
         if metric == "letter_share_max" and row["value"] > COLLAPSE_SHARE:
@@ -106,7 +123,7 @@ def _broken_text(variant: Variant, rows: Sequence[Row]) -> list[str]:
     return [
         f"its perplexity is undefined: {row['note']}"
         for row in rows
-        if row["metric"] == "perplexity" and row["value"] is None and variant.complete(TEXT)
+        if row["metric"] == "perplexity" and row["value"] is None and (variant.complete(TEXT) or variant.source)
     ]
 
 

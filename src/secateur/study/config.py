@@ -326,6 +326,7 @@ _IN_OUR_WORDS = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "tuple_type": "must be a list",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
 }

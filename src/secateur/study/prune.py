@@ -14,7 +14,7 @@ from secateur.compression.realise import Realisation, realise
 from secateur.compression.recipe import recipe
 from secateur.errors import ConfigError
 from secateur.inference.dtype import fast_dtype
-from secateur.items.corpora import Cut, calibration_digest, calibration_sequences, load_corpus
+from secateur.items.corpora import PACKAGED, Cut, calibration_digest, calibration_sequences, load_corpus
 from secateur.models.checkpoint import find_checkpoint
 from secateur.models.loading import begin_token, load_model, load_tokenizer
 from secateur.randomness import check_seed
@@ -58,18 +58,24 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
         )
     if asked.cut not in get_args(Cut):
         raise ConfigError([f"--cut: {asked.cut!r} is not one of {', '.join(get_args(Cut))}"], where="secateur prune")
+    needs_text = method.needs_inputs
     unused = [
         option
         for option, given, used in (
             ("--mask-seed", asked.mask_seed != 0, method.uses_mask_seed),
             ("--one-shot", asked.one_shot, "one-shot" in method.passes),
-            ("--cut", asked.cut != "stream", method.needs_inputs),
-            ("--seed", asked.seed != 0, method.needs_inputs and asked.cut == "stream"),
+            ("--calibration", asked.calibration != PACKAGED, needs_text),
+            ("--sequences", asked.sequences is not None, needs_text),
+            ("--length", asked.length is not None, needs_text),
+            ("--cut", asked.cut != "stream", needs_text),
+            ("--seed", asked.seed != 0, needs_text),
         )
         if given and not used
     ]
     if unused:
         raise ConfigError([f"{option}: {asked.method} does not use it" for option in unused], where="secateur prune")
+    if asked.cut == "documents" and asked.seed != 0:
+        raise ConfigError(["--seed: documents are taken in file order, so there is no seed"], where="secateur prune")
     check_new_folder(out)
     base = Path()
     checkpoint = find_checkpoint(asked.model, revision=asked.revision, offline=offline, base=base)

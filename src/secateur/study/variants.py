@@ -53,7 +53,8 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
                             calibration=None if seed is None else calibrations[seed],
                         )
                         label = f"{made.label} calibration-seed-{seed}" if seed else made.label
-                        found.append(NamedVariant(label, made, seed))
+                        drawn = config.calibration is not None and config.calibration.cut == "stream"
+                        found.append(NamedVariant(label, made, seed if drawn else None))
     return found
 
 

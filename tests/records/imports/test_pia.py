@@ -143,6 +143,10 @@ def test_roles_are_those_of_the_records(made, items):
     # Items 5 have no stereotype in BBQ's metadata.
     notes = store.plans()[0]["notes"]
     assert notes[1] == (
+        "Methods are called as the records call them, and are the published code's forms: magnitude is what "
+        "magnitude-pia is here, wanda is what wanda-pia is here."
+    )
+    assert notes[2] == (
         "Roles are those the records state. Of 12 items, BBQ names another option as the stereotype for 0 and none "
         "for 2."
     )
@@ -448,7 +452,7 @@ def test_real_items_of_bbq(tmp_path, bbq_folder):
     done = import_pia(paths, tmp_path / "store", bbq=bbq_folder)
     assert done.rows_added == len(records) == 48_592
     assert [item.key for item in done.imported.items] == [item.key for item in real]
-    assert done.imported.notes[1:] == (
+    assert done.imported.notes[2:] == (
         "Roles are those the records state. Of 12,148 items, BBQ names another option as the stereotype for 0 and none "
         "for 42.",
         load_bbq(bbq_folder).notes[0],

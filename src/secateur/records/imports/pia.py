@@ -32,6 +32,7 @@ ROLE_SOURCE = "pia records"
 
 STUDY = "imported records (pia)"
 
+_PUBLISHED_FORMS = ("random", "magnitude", "wanda")
 _ROLES = (Role.STEREOTYPE, Role.COUNTER, Role.UNKNOWN)
 
 
@@ -231,6 +232,10 @@ def _record_notes(records: Records) -> Iterator[str]:
         f"Imported from the published pipeline's records: {records.rows.height:,} in {n_files:,} "
         f"{'file' if n_files == 1 else 'files'}. Nothing here was pruned or asked by Secateur."
     )
+    pruned = sorted({config.method for config in records.configurations if not config.dense})
+    if forms := [method for method in pruned if method in _PUBLISHED_FORMS]:
+        named = ", ".join(f"{method} is what {method}-pia is here" for method in forms)
+        yield f"Methods are called as the records call them, and are the published code's forms: {named}."
     if records.misparsed:
         yield (
             f"In {records.misparsed:,} records the stated answer is not what the parser {SOURCE} reads in the text; "

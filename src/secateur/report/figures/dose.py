@@ -206,6 +206,7 @@ def _perplexity_caption(data: ReportData, get: Callable[[Variant], Row | None]) 
                 f"{most[0].label} ({fmt.significant(most[1])} times)"
             )
         lost = [v.label for v in data.of_model(model) if not_finite(v, get(v))]
+        # What has no finite value has changed most of all.
         text += f"; no finite value: {listed(lost)}." if lost else "."
         parts.append(text)
     return (*parts, f"Protocol: {data.text_protocol}.")

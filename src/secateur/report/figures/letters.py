@@ -27,7 +27,9 @@ def letters(data: ReportData) -> Figure:
         ("unparsed", "unparsed", "#E69F00", "///"),
         ("nonfinite", "not finite", "#333333", ""),
     )
-    totals = data.letters.group_by("variant", "readout").agg(pl.col("answers", *(part for part, *_ in parts)).sum())
+    totals = data.letters.group_by("variant", "readout", maintain_order=True).agg(
+        pl.col("answers", *(part for part, *_ in parts)).sum()
+    )
     found = {(row["variant"], row["readout"]): row for row in totals.iter_rows(named=True)}
     if not found:
         return Figure(name, title, (), alt, None, "no question was answered")
@@ -173,11 +175,12 @@ def _parsers_caption(data: ReportData, found: dict[tuple[str, str, str], Row]) -
             f"Most hidden: {called(data, variant)} has {fmt.percent(shares[0])} of its answers unparsed under {strict} "
             f"and {fmt.percent(shares[1])} under {pia}."
         )
+    but = "; for what could not be read it does" if hidden and max(one[0] for one in hidden) > 0.01 else ""
     if moved:
         far, variant, shares = max(moved, key=lambda one: one[0])
         parts.append(
             f"Most moved: SRS of {called(data, variant)} is {fmt.percent(shares[0])} under {strict} and "
             f"{fmt.percent(shares[1])} under {pia}."
-            + (" No SRS moves by more than one point, so here the parser does not matter." if far < 0.01 else "")
+            + (f" For SRS the parser hardly matters here{but}." if far < 0.01 else "")
         )
     return (*parts, "Same stored texts on both sides. Intervals take items as independent.")

@@ -216,12 +216,18 @@ def _floor_caption(data: ReportData) -> tuple[str, ...]:
             parts.append(f"In the {readout} readout no variant can be read, so none can be said to have become biased.")
             continue
         above = [called(data, v) for v, row in readable if row["low"] > (row["floor_high"] or row["floor"])]
+        below = [called(data, v) for v, row in readable if row["high"] < (row["floor_low"] or row["floor"])]
         metric = METRICS["became_biased"]
         floors = sorted({fmt.value(row["floor"], metric) for _, row in with_floor})
         parts.append(
             f"In the {readout} readout {len(above)} of {variants_in_words(len(readable))} that can be read lie above "
-            f"their floor ({listed(floors)}), intervals not touching{': ' + listed(above) if above else ''}. "
-            + ("The others cannot be told from asking the dense model twice." if len(above) < len(readable) else "")
+            f"their floor ({listed(floors)}), intervals not touching{': ' + listed(above) if above else ''}, and "
+            f"{len(below)} below it{': ' + listed(below) if below else ''}. "
+            + (
+                "The others cannot be told from asking the dense model twice."
+                if len(above) + len(below) < len(readable)
+                else ""
+            )
         )
     if SAMPLED in data.readouts:
         parts.append(

@@ -204,8 +204,8 @@ def cross(label: str) -> Line2D:
 
 
 def not_finite(variant: Variant, perplexity: Row | None) -> bool:
-    """Whether the whole text was read and gave no finite perplexity."""
-    return perplexity is not None and perplexity["value"] is None and variant.complete(TEXT)
+    """Whether the whole text was read, here or elsewhere, and gave no finite perplexity."""
+    return perplexity is not None and perplexity["value"] is None and (variant.complete(TEXT) or bool(variant.source))
 
 
 def unread(row: Row | None) -> bool:

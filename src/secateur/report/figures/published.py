@@ -397,7 +397,7 @@ def _transitions_caption(
         again = fmt.share((floor["low"], floor["high"]), floor["value"])
         parts.append(
             f"{_whose(data, model)}the dense model drawn again has {again} of its items become biased; {len(above)} of "
-            f"{variants_in_words(len(ours))} that can be read lie above that"
+            f"{variants_in_words(len(ours))} that can be read lie above that, intervals not touching"
             f"{': ' + listed(above) if above else ''}."
         )
     parser = data.published.parser if data.published is not None else ""
