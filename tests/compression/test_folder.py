@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.tiny import ALL_FAMILIES, TEXTS, tiny_folder
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from secateur.compression.methods import METHODS
 from secateur.compression.realise import realise
 from secateur.compression.recipe import recipe
 from secateur.errors import ConfigError, InputError, StoreUnwritableError, UnsupportedModelError
@@ -22,7 +23,8 @@ CALIBRATION = {"sequences": 4, "length": 48}
 
 
 def prune(family, out, method="wanda", sparsity="0.5", **options):
-    asked = PruneRequest(model=str(tiny_folder(family)), method=method, sparsity=sparsity, **CALIBRATION, **options)
+    text = CALIBRATION if METHODS[method].needs_inputs else {}
+    asked = PruneRequest(model=str(tiny_folder(family)), method=method, sparsity=sparsity, **text, **options)
     return prune_to_folder(asked, out, offline=True)
 
 

@@ -8,6 +8,7 @@ import torch
 from tests.reference.pruning import published_inputs, whole_forward_inputs
 from tests.tiny import tiny_checkpoint, tiny_model
 
+from secateur.compression.folder import write_pruned_folder
 from secateur.compression.levels import n_removed_truncated
 from secateur.compression.masks import CHANCE, THRESHOLD
 from secateur.compression.method import LayerStats
@@ -95,6 +96,14 @@ def test_what_stays_dense_is_counted():
     assert made.achieved_sparsity < full.achieved_sparsity == 0.5
     again = realise(tiny_model("mistral"), recipe("wanda-pia", "0.5", calibration="c"), statistics=made.statistics)
     assert again.digest == made.digest
+
+
+def test_the_model_card_names_what_stayed_dense(tmp_path):
+    loaded = tiny_model("mistral")
+    planned = recipe("wanda-pia", "0.5", calibration="c")
+    made = realise(loaded, planned, sequences=SEQUENCES)
+    out = write_pruned_folder(loaded.checkpoint, planned, made, tmp_path / "out")
+    assert "| Linears left dense | down_proj, o_proj |" in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if not family.published_pass])

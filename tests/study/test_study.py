@@ -439,6 +439,12 @@ def test_plans_that_make_no_sense(changes, fault, tmp_path):
     assert any(found.startswith(fault) for found in caught.value.faults), caught.value.faults
 
 
+def test_a_study_that_is_refused_leaves_no_store(tmp_path):
+    with pytest.raises(ConfigError):
+        run_study(study(benchmark={"name": "bbc"}), tmp_path / "store", base=tmp_path, offline=True)
+    assert not (tmp_path / "store").exists()
+
+
 def test_the_same_model_twice_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="two entries have the same weights"):
         make_plan(study("llama", "llama"), base=tmp_path, offline=True)

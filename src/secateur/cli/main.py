@@ -229,6 +229,7 @@ def prune(
 ) -> None:
     """Write a pruned copy of a model that plain transformers loads, with a model card."""
     from secateur.cli.progress import quiet_libraries
+    from secateur.compression.methods import METHODS
     from secateur.study.prune import PruneRequest, prune_to_folder
 
     quiet_libraries()
@@ -252,6 +253,10 @@ def prune(
         offline=offline,
     )
     print(f"{out}: {made.removed:,} of {made.weights:,} weights removed ({made.achieved_sparsity:.4%})")
+    if not made.removed:
+        print("Nothing was removed: at this level not one weight of any comparison group goes.")
+    elif dense := ", ".join(sorted(METHODS[method].stays_dense)):
+        print(f"{method} leaves {dense} dense; their weights count all the same.")
 
 
 @data_app.command("get")

@@ -122,6 +122,7 @@ def _facts(
         "achieved_sparsity": made.achieved_sparsity,
         "removed_weights": made.removed,
         "pruned_linears_weights": made.weights,
+        "left_dense": ", ".join(sorted(planned.spec.stays_dense)),
         "zeros_in_whole_model": n_zero,
         "weights_in_whole_model": n_all,
         "calibration_text": calibration,
@@ -144,6 +145,7 @@ def model_card(facts: dict[str, object]) -> str:
         "Recipe": f"`{json.dumps(facts['recipe'], sort_keys=True)}`",
         "Achieved sparsity, pruned linears": f"{facts['achieved_sparsity']:.6f} "
         f"({facts['removed_weights']:,} of {facts['pruned_linears_weights']:,} weights)",
+        "Linears left dense": facts["left_dense"] or "none",
         "Zeros in the whole model": f"{zeros / whole if whole else 0.0:.6f} ({zeros:,} of {whole:,})",
         "Calibration text": _plain(str(facts["calibration_text"] or "none needed")),
         "Base digest": f"`{facts['base_digest']}`",

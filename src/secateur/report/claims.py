@@ -455,7 +455,7 @@ def _rates(data: ReportData, variant: Variant, readout: str) -> Iterator[Part]:
 def _apart(up: int, down: int, readable: int) -> str:
     rest = readable - up - down
     text = (
-        f"Of those that can be read, {up} {'has' if up == 1 else 'have'} a stereotype rate SRS above the "
+        f"Of these, {up} {'has' if up == 1 else 'have'} a stereotype rate SRS above the "
         "dense model's and "
         f"{down} below it, with intervals that do not touch"
     )

@@ -97,8 +97,9 @@ def run_study(
     """
     started = time.monotonic()
     progress = progress or Silent()
-    store = Store.open_or_create(store_path)
-    plan = make_plan(config, base=base, offline=offline, dtype=_stored_dtype(store, config))
+    there = Store.open_or_create(store_path) if store_path.exists() else None
+    plan = make_plan(config, base=base, offline=offline, dtype=_stored_dtype(there, config) if there else None)
+    store = there or Store.open_or_create(store_path)  # a study that is refused leaves no empty store
     planned(plan, store)
     plan_digest = register(store, plan)
     numbers = {cell.spec.id: number for number, (_, cell) in enumerate(plan.cells(), 1)}
