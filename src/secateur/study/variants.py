@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from secateur.compression.methods import METHODS
@@ -37,9 +37,9 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
             text.
     """
     found = [NamedVariant(DENSE, None)]
-    for entry in config.variants:
-        for method in entry.method if isinstance(entry, VariantConfig) else ():
-            assert isinstance(entry, VariantConfig)
+    drawn = config.calibration is not None and config.calibration.cut == "stream"
+    for _, entry in _entries(config):
+        for method in entry.method:
             spec = METHODS[method]
             for level in entry.sparsity:
                 for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
@@ -53,7 +53,6 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
                             calibration=None if seed is None else calibrations[seed],
                         )
                         label = f"{made.label} calibration-seed-{seed}" if seed else made.label
-                        drawn = config.calibration is not None and config.calibration.cut == "stream"
                         found.append(NamedVariant(label, made, seed if drawn else None))
     return found
 
@@ -61,9 +60,8 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
 def faults_of_variants(config: StudyConfig) -> list[str]:
     """What is wrong with the methods that a study names, a line each."""
     faults = []
-    for number, entry in enumerate(config.variants):
-        for method in entry.method if isinstance(entry, VariantConfig) else ():
-            assert isinstance(entry, VariantConfig)
+    for number, entry in _entries(config):
+        for method in entry.method:
             place = f"variants.{number}"
             if method not in METHODS:
                 faults.append(f"{place}.method: {method!r} is not one of {', '.join(METHODS)}")
@@ -81,8 +79,7 @@ def faults_of_variants(config: StudyConfig) -> list[str]:
 
 def methods_of(config: StudyConfig) -> tuple[str, ...]:
     """The methods that a study names, each once."""
-    named = [method for entry in config.variants if isinstance(entry, VariantConfig) for method in entry.method]
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys(method for _, entry in _entries(config) for method in entry.method))
 
 
 def ask_rows(config: StudyConfig, n_items: int, *, dense: bool) -> dict[str, int]:
@@ -99,3 +96,8 @@ def floor_rows(config: StudyConfig, n_items: int) -> int:
     """Of one dense model's sampled rows, those that serve only as a floor."""
     sampled = config.readouts.sampled
     return n_items * len(ORDERS[sampled.orders]) * len(sampled.floor_seeds) if sampled else 0
+
+
+def _entries(config: StudyConfig) -> Iterator[tuple[int, VariantConfig]]:
+    """The study's entries of methods, each with its place in the file's list."""
+    return ((place, entry) for place, entry in enumerate(config.variants) if isinstance(entry, VariantConfig))
