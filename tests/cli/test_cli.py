@@ -12,18 +12,8 @@ import time
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
+from tests.cli.command import ENVIRONMENT, secateur
 from tests.tiny import tiny_folder
-
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SECATEUR")}
-
-
-def secateur(*arguments, folder, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "secateur", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=180, env=ENVIRONMENT, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr + done.stdout
-    return done
 
 
 @pytest.fixture(scope="module")

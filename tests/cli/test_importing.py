@@ -1,26 +1,13 @@
 """``secateur import`` as a user meets it, in processes of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from tests.cli.command import secateur
 from tests.records.imports.conftest import write_small_bbq
 from tests.records.imports.pia_files import answers, lines, record, write
 
 from secateur.items import load_bbq
-
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SECATEUR")}
-
-
-def secateur(*arguments, folder, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "secateur", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=180, env=ENVIRONMENT, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr + done.stdout
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from secateur.errors import StoreBusyError, StoreDamagedError, StoreError, VerificationError
+from secateur.errors import StoreBusyError, VerificationError
 from secateur.inference import runner
 from secateur.inference.backend import Backend, Probe, Probed
 from secateur.inference.runner import MakeBackend, NoWatcher, Watcher
 from secateur.items.corpora import Window
-from secateur.records.cell import Cell, CellInfo, CellSpec, Shard, read_shard
+from secateur.records.cell import CellSpec, Shard, read_shard
 from secateur.records.store import Store
-from secateur.records.tables import DIVERGENCE, REFERENCE, Table
+from secateur.records.tables import DIVERGENCE, REFERENCE
 
 _CHUNK_BYTES = 2**26  # of the reference rows in one shard, before compression
 
@@ -83,7 +83,7 @@ def run_divergence(
         spec = replace(spec, token_budget=kept.token_budget)
     with store.write_cell(spec) as cell:
         table = REFERENCE if kept is None else DIVERGENCE
-        work = [_unseen(cell, table, chunk) for chunk in _chunks(distinct, probe)]
+        work = [runner.missing_windows(cell, table.name, chunk) for chunk in _chunks(distinct, probe)]
         n_rows = sum(map(len, work))
         watcher.start(n_rows)
         if n_rows:
@@ -134,7 +134,7 @@ class _Reference:
     """
 
     def __init__(self, store: Store, spec: CellSpec, windows: Sequence[Window]) -> None:
-        info = _begun(store, spec.id)
+        info = store.begun(spec.id)
         self._shards: dict[int, Shard] = {}
         for shard in info.shards if info else ():
             if shard.table == REFERENCE.name:
@@ -190,22 +190,8 @@ def _probed(
     return found
 
 
-def _unseen(cell: Cell, table: Table, chunk: Sequence[Window]) -> list[Window]:
-    keys = np.array([window.key for window in chunk], dtype=np.uint64)
-    return [w for w, lacks in zip(chunk, cell.missing(table.name, {"window": keys}), strict=True) if lacks]
-
-
 def _chunks(windows: Sequence[Window], probe: Probe) -> list[Sequence[Window]]:
     """Windows per shard: as everywhere, or fewer where many tokens are kept; the same for all variants."""
     largest = max((8 * probe.top * probe.positions(window) for window in windows), default=1)
     size = max(1, min(runner.CHUNK, _CHUNK_BYTES // max(largest, 1)))
     return [windows[start : start + size] for start in range(0, len(windows), size)]
-
-
-def _begun(store: Store, cell: str) -> CellInfo | None:
-    try:
-        return store.cell(cell)
-    except StoreDamagedError:
-        raise
-    except StoreError:
-        return None

@@ -92,7 +92,7 @@ def run_text(
     """Have a cell's missing windows read; arguments, result and errors as :func:`run_ask`."""
     with store.write_cell(spec) as cell:
         distinct = list({window.key: window for window in windows}.values())
-        work = [_unread(cell, chunk) for chunk in _chunks(distinct)]
+        work = [missing_windows(cell, TEXT.name, chunk) for chunk in _chunks(distinct)]
         n_rows = sum(map(len, work))
         watcher.start(n_rows)
         if n_rows:
@@ -192,9 +192,10 @@ def _unanswered(cell: Cell, chunk: Sequence[Request]) -> Iterator[Request]:
             yield replace(request, letter=key in lacks_letter, seeds=tuple(lacks_seed.get(key, ())))
 
 
-def _unread(cell: Cell, chunk: Sequence[Window]) -> list[Window]:
+def missing_windows(cell: Cell, table: str, chunk: Sequence[Window]) -> list[Window]:
+    """The windows of which a table of the cell has no row yet."""
     keys = np.array([window.key for window in chunk], dtype=np.uint64)
-    return [w for w, lacks in zip(chunk, cell.missing(TEXT.name, {"window": keys}), strict=True) if lacks]
+    return [w for w, lacks in zip(chunk, cell.missing(table, {"window": keys}), strict=True) if lacks]
 
 
 def _chunks(work: Sequence[_Work]) -> Iterator[Sequence[_Work]]:

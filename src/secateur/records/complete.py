@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from secateur.errors import StoreDamagedError, StoreError
-from secateur.records.cell import CellInfo
 from secateur.records.store import Store
 from secateur.records.tables import LETTER, SAMPLED, TASK_TABLES
 
@@ -30,7 +28,7 @@ def rows_present(
         StoreDamagedError: If a file is missing or changed; says what to do.
     """
     tables = TASK_TABLES[cell["task"]]
-    info = _begun(store, cell["cell"])
+    info = store.begun(cell["cell"])
     if info is None:
         return {table.name: 0 for table in tables}
     return {
@@ -97,12 +95,3 @@ def _seeds(plan: Mapping[str, Any], cell: Mapping[str, Any]) -> list[int]:
     """What a cell's answers are drawn with; only the dense model is asked again, for the floor."""
     sampled = plan.get("sampled") or {}
     return [*sampled.get("seeds", ()), *(sampled.get("floor_seeds", ()) if cell["recipe"] is None else ())]
-
-
-def _begun(store: Store, cell: str) -> CellInfo | None:
-    try:
-        return store.cell(cell)
-    except StoreDamagedError:
-        raise
-    except StoreError:
-        return None

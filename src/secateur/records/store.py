@@ -538,11 +538,16 @@ class Store:
         Raises:
             StoreError: If there is none.
         """
-        folder = self.path / "cells" / short(_require_name(cell))
-        info = read_info(folder) if folder.is_dir() else None
-        if info is None or not info.id.startswith(cell):
+        info = self.begun(cell)
+        if info is None:
             raise StoreError("The store has no such cell.", where=self.path, got=cell)
         return info
+
+    def begun(self, cell: str) -> CellInfo | None:
+        """The same cell; ``None`` if it was not begun."""
+        folder = self.path / "cells" / short(_require_name(cell))
+        info = read_info(folder) if folder.is_dir() else None
+        return info if info is not None and info.id.startswith(cell) else None
 
     @contextmanager
     def write_cell(self, spec: CellSpec) -> Iterator[Cell]:
