@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from secateur.items.item import ItemSet
 
 
 def console() -> Console:
@@ -19,6 +24,13 @@ def plain_table(*columns: str) -> Table:
     for place, name in enumerate(columns):
         table.add_column(name, justify="left" if place < 2 else "right")
     return table
+
+
+def print_items(out: Console, study: str, items: ItemSet) -> None:
+    """A study's name, how many items it asks, and what a reader must know of them."""
+    out.print(f"study {study}: {len(items):,} items of {items.benchmark}", markup=False)
+    for note in items.notes:
+        out.print(f"  {note}", markup=False)
 
 
 def expected_range(bounds: tuple[float, float] | None) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from secateur.cli.console import console, expected_range, plain_table
+from secateur.cli.console import console, expected_range, plain_table, print_items
 from secateur.study.outline import Outline
 
 
 def print_outline(outline: Outline) -> None:
     """Configurations and records, and the sparsity each variant will reach where the model's shapes are known."""
     out = console()
-    out.print(f"study {outline.config.study}: {len(outline.items):,} items of {outline.items.benchmark}", markup=False)
-    for note in outline.items.notes:
-        out.print(f"  {note}", markup=False)
+    print_items(out, outline.config.study, outline.items)
     columns = ("letter", "sampled", "dense floor", "expected sparsity")
     table = plain_table("model", "variant", *columns)
     for model in outline.config.models:

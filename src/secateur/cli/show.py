@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from secateur.cli.console import console, expected_range, plain_table
+from secateur.cli.console import console, expected_range, plain_table, print_items
 from secateur.cli.progress import duration, rate
 from secateur.compression.verify import expected_sparsity
 from secateur.records.store import LOG_FILE, Store
@@ -27,9 +27,7 @@ BYTES_PER_KEPT_TOKEN = 5.7
 def print_plan(plan: Plan, store: Store | None) -> None:
     """Cells, records, bytes, what the store lacks of them and, if it has timed a run before, how long that takes."""
     out = console()
-    out.print(f"study {plan.config.study}: {len(plan.items):,} items of {plan.items.benchmark}", markup=False)
-    for note in plan.items.notes:
-        out.print(f"  {note}", markup=False)
+    print_items(out, plan.config.study, plan.items)
     if plan.text:
         out.print(
             "text: {protocol}; {windows:,} windows of {window:,} tokens; BOS token: {bos}".format_map(plan.text),
