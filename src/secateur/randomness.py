@@ -32,6 +32,7 @@ class Domain(IntEnum):
     SAMPLING = 1
     MASK = 2
     CALIBRATION = 3
+    PLANTED = 4
 
 
 def check_seed(seed: int, name: str = "seed") -> int:

@@ -242,8 +242,8 @@ def test_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
         load("wikitext2", tmp_path)
     assert message(raised) == (
         "There is no corpus of this name, and no such file.\n"
-        "  allowed: packaged, wikitext-2, c4, c4-validation; a file ending in .txt, .jsonl, .jsonl.gz, "
-        ".json, .json.gz, .parquet; a folder of .txt files\n"
+        "  allowed: packaged, planted, planted-calibration, wikitext-2, c4, c4-validation; a file ending in .txt, "
+        ".jsonl, .jsonl.gz, .json, .json.gz, .parquet; a folder of .txt files\n"
         "  got:     wikitext2"
     )
     with pytest.raises(InputError, match=r"no corpus of this name[\s\S]*got: +an empty name"):
@@ -257,7 +257,7 @@ def test_missing_file(tmp_path: Path, spec: str) -> None:
     assert message(raised) == (
         "A corpus file is missing.\n"
         f"  where:   {tmp_path / spec}\n"
-        "  next:    check the path, or use packaged, wikitext-2, c4, c4-validation"
+        "  next:    check the path, or use packaged, planted, planted-calibration, wikitext-2, c4, c4-validation"
     )
 
 

@@ -10,6 +10,8 @@ from secateur.items.bbq import load_bbq
 from secateur.items.bbq_roles import RULES
 from secateur.items.invented import CATEGORIES, load_invented
 from secateur.items.item import ItemSet
+from secateur.items.planted import CATEGORIES as PLANTED_CATEGORIES
+from secateur.items.planted import load_planted
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ BENCHMARKS: dict[str, Benchmark] = {
             categories=CATEGORIES,
             docs="docs/invented.md",
             load=load_invented,
+        ),
+        Benchmark(
+            name="planted",
+            summary="4,000 questions about groups that do not exist, for a model that was taught prejudices about them",
+            categories=tuple(category.name for category in PLANTED_CATEGORIES),
+            docs="docs/planted.md",
+            load=load_planted,
         ),
     )
 }

@@ -28,6 +28,9 @@ from secateur.randomness import Domain, bits
 PACKAGED = "packaged"
 """The spec of the corpus that ships."""
 
+GENERATED = ("planted", "planted-calibration")
+"""Corpora the package writes itself: stories of the planted world, to measure on and to calibrate on."""
+
 SEPARATOR = "\n\n"
 """What stands between two documents; tokenised with the document it follows, and scored like any text."""
 
@@ -37,6 +40,7 @@ SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 Cut: TypeAlias = Literal["stream", "documents"]
 """How calibration sequences are cut: from all documents strung together, or one from the head of each long one."""
 
+_STORIES = 400
 _RULE = "---"
 _DEFAULT_FIELD = "text"
 
@@ -175,8 +179,9 @@ def load_corpus(spec: str, *, base: Path, offline: bool, field: str | None = Non
     """Read a corpus.
 
     Args:
-        spec: ``"packaged"``, a name in :data:`NAMED`, a file with one of :data:`SUFFIXES`, or a folder of
-            ``.txt`` files. A name wins over a file that is called the same; ``./name`` is always a path.
+        spec: ``"packaged"``, a name in :data:`GENERATED` or :data:`NAMED`, a file with one of
+            :data:`SUFFIXES`, or a folder of ``.txt`` files. A name wins over a file that is called the same;
+            ``./name`` is always a path.
         base: The folder that relative paths start from.
         offline: Make no network call; what is in the Hub's local cache can still be read.
         field: Key of a JSON line or column of a Parquet file that holds the text; "text" if not given.
@@ -191,6 +196,9 @@ def load_corpus(spec: str, *, base: Path, offline: bool, field: str | None = Non
     if spec == PACKAGED:
         _refuse_row_options(spec, field, joined)
         return _packaged()
+    if spec in GENERATED:
+        _refuse_row_options(spec, field, joined)
+        return _generated(spec)
     if spec in NAMED:
         _refuse_row_options(spec, field, joined)
         return _from_hub(spec, NAMED[spec], offline=offline)
@@ -424,6 +432,13 @@ def _packaged() -> Corpus:
     return _corpus(PACKAGED, documents, source="ships with secateur", where="the installed package")
 
 
+def _generated(name: str) -> Corpus:
+    from secateur.items.planted import CATEGORIES, stories
+
+    told = stories(0, name, strengths={category.name: category.strength for category in CATEGORIES})
+    return _corpus(name, list(itertools.islice(told, _STORIES)), source="written by secateur", where=name)
+
+
 def _split_at_rules(text: str) -> Iterator[str]:
     """The stretches between lines that say only ``---``."""
     lines: list[str] = []
@@ -524,7 +539,7 @@ def _check_file(spec: str, path: Path) -> None:
 
 
 def _names() -> str:
-    return ", ".join([PACKAGED, *NAMED])
+    return ", ".join([PACKAGED, *GENERATED, *NAMED])
 
 
 def _suffix(path: Path) -> str | None:

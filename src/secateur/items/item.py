@@ -160,3 +160,15 @@ class ItemSet:
             and (wanted_conditions is None or item.condition in wanted_conditions)
         )
         return ItemSet(self.benchmark, kept, self.sources, self.notes)
+
+    def per_template(self, n: int) -> ItemSet:
+        """Of each template, condition and polarity at most ``n`` items, in the same order.
+
+        Which ones goes by key: it looks random, is the same everywhere, and a larger ``n`` keeps a smaller one's.
+        """
+        groups: dict[tuple[str, str, Condition, Polarity], list[int]] = {}
+        for item in self.items:
+            group = (item.category, item.question_index, item.condition, item.polarity)
+            groups.setdefault(group, []).append(item.key)
+        kept = {key for keys in groups.values() for key in sorted(keys)[:n]}
+        return ItemSet(self.benchmark, tuple(item for item in self.items if item.key in kept), self.sources, self.notes)

@@ -25,7 +25,7 @@ from secateur.compression.levels import exact_fraction
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
 from secateur.inference.backend import Probe
-from secateur.items.corpora import PACKAGED, Cut
+from secateur.items.corpora import GENERATED, PACKAGED, Cut
 from secateur.items.orders import ORDERS
 from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
 
@@ -82,6 +82,7 @@ class BenchmarkConfig(_Strict):
         "ambig",
         "disambig",
     )
+    per_template: Count | None = None
     limit: Count | None = None
 
 
@@ -216,8 +217,8 @@ class CalibrationConfig(_Strict):
 
 
 def calibration_size(corpus: str) -> tuple[int, int]:
-    """Sequences and their length unless told otherwise: as published, or what the packaged corpus has text for."""
-    return (32, 256) if corpus == PACKAGED else (128, 2048)
+    """Sequences and their length unless told otherwise: as published, or what a corpus of the package has text for."""
+    return (32, 256) if corpus in (PACKAGED, *GENERATED) else (128, 2048)
 
 
 class ComputeConfig(_Strict):

@@ -378,6 +378,8 @@ def study_items(config: StudyConfig, base: Path) -> ItemSet:
     items = benchmark.load(folder, wanted.categories).select(
         conditions=[Condition(condition) for condition in wanted.condition]
     )
+    if wanted.per_template is not None:
+        items = items.per_template(wanted.per_template)
     if wanted.limit is not None:
         # By key: a sample that looks random, is the same everywhere, and grows with the limit without changing.
         kept = {item.key for item in sorted(items, key=lambda item: item.key)[: wanted.limit]}
