@@ -17,7 +17,7 @@ from secateur.items.corpora import Window
 from secateur.items.orders import LETTERS, order_number
 
 Preferences = Callable[[Request], tuple[float, float, float]]
-"""Scores of the answers A, B, C for a request; any real numbers, larger is likelier."""
+"""Scores of the answers A, B, C for a request, larger is likelier; with one that is not finite, no answer is."""
 
 
 def hashed_preferences(name: str) -> Preferences:
@@ -57,7 +57,9 @@ class ScriptedBackend:
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """One response per request: letters by softmax of the scores, samples drawn as the torch backend draws."""
         for request in requests:
-            scores = np.array(self._prefer(request))
+            scores = np.array(self._prefer(request), np.float64)
+            if not np.isfinite(scores).all():
+                scores = np.full(3, np.nan)
             logprobs = scores - np.log(np.exp(scores).sum()) + math.log(self._mass)
             a, b, c = (float(value) for value in logprobs)
             yield Response(
@@ -90,6 +92,8 @@ class ScriptedBackend:
 
     @staticmethod
     def _sample(request: Request, seed: int, scores: np.ndarray) -> Sample:
+        if np.isnan(scores).any():
+            return Sample(seed, "", "nonfinite")
         three = np.arange(3)
         noise = gumbel(
             np.full(3, seed, dtype=np.uint32),
