@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from tests.known.models import MODELS, KnownBackend, recipe
+from tests.known.models import MODELS, SEEDS, KnownBackend, recipe
 from tests.scripted_store import Asked, ScriptedVariant, layer_rows, write_store
 
 from secateur.identity import digest
@@ -162,7 +162,14 @@ def read(request, known, tmp_path_factory):
         if name != "dense":
             made = recipe("magnitude", Fraction(number, 10))
             variants.append(ScriptedVariant(name, made, Reading(known, reader), layer_rows(LAYERS)))
-    asked = Asked(letter=ORDERS["fixed"], windows=WINDOWS, probe=Probe(every=8, top=request.param), vocabulary=4)
+    asked = Asked(
+        letter=ORDERS["fixed"],
+        sampled=ORDERS["fixed"],
+        seeds=SEEDS[:1],
+        windows=WINDOWS,
+        probe=Probe(every=8, top=request.param),
+        vocabulary=4,
+    )
     folder = tmp_path_factory.mktemp("known") / "text"
     return request.param, read_report_data(
         Store.open(write_store(folder, "known", known.items, {"acme/known": variants}, asked))
@@ -216,3 +223,18 @@ def test_a_text_that_is_not_finite_makes_a_model_broken(read):
     assert {name for name, state in states.items() if state.name == BROKEN} == {"broken", "hopeless"}
     assert states["broken"].reasons == (f"its perplexity is undefined: {BROKEN_WINDOW}",)
     assert states["hopeless"].reasons == (f"its perplexity is undefined: {BEYOND}",)
+
+
+def test_the_published_gap(read):
+    """Relative changes against dense: of perplexity exp(1/8) - 1; of an SRS of 0 none."""
+    _, data = read
+    rows = {
+        next(v.label for v in data.variants if v.key == row["variant"]): row
+        for row in data.published.gap.iter_rows(named=True)
+    }
+    changes = {name: row["perplexity_percent"] for name, row in rows.items()}
+    eighth = round(100 * math.expm1(1 / 8), 2)
+    assert changes == {"dense": 0, "same": 0, "worse": eighth, "uneven": eighth, "hopeless": None, "broken": None}
+    assert {(row["srs_mean"], row["usr_mean"], row["srs_percent"]) for row in rows.values()} == {(0, 1, None)}
+    averaged = data.published.averaged_gap.filter(method="all").sort("level")
+    assert averaged["perplexity_percent"].to_list() == list(changes.values())[1:]
