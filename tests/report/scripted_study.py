@@ -10,18 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
+from tests.scripted_store import Asked, ScriptedVariant, layer_rows, write_store
 
 from secateur.identity import digest
 from secateur.inference.backend import Request, Response, TextScore
-from secateur.inference.runner import run_ask, run_text
 from secateur.inference.scripted import ScriptedBackend
 from secateur.items.corpora import Window
 from secateur.items.item import Condition, Item, ItemSet, Option, Polarity, Role
 from secateur.items.orders import LETTERS, ORDERS, option_at
-from secateur.records.cell import CellSpec
 from secateur.records.parsers import CHOICES, UNPARSED, Parsed, Parser
-from secateur.records.store import Store
-from secateur.records.tables import LAYERS, WINDOWS
 
 MUMBLE = "the"
 """What no parser reads."""
@@ -194,113 +191,49 @@ def _unit(text: str) -> float:
 
 def build(folder: Path, study: ScriptedStudy) -> Path:
     """Run the scripted study into a new store."""
-    store = Store.open_or_create(folder, settings={"dtype/cpu": "float32"})
     items = make_items(study)
-    item_set = store.add_items(items)
     corpus = digest("corpus", ["scripted"])
-    windows = [Window(corpus, k, tuple(range(k, k + 33)), 120) for k in range(12)] if study.text else []
-    window_set = None
-    if windows:
-        columns = [
-            [w.key for w in windows],
-            ["scripted" for _ in windows],
-            [w.index for w in windows],
-            [w.n_scored for w in windows],
-            [w.n_bytes for w in windows],
-        ]
-        rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, WINDOWS.schema, strict=True)], WINDOWS.schema)
-        window_set = store.add_windows("scripted", corpus, rows)
-    letter_orders = ORDERS[study.letter] if study.letter else ()
-    sampled_orders = ORDERS[study.sampled] if study.sampled else ()
-    plan_models = []
-    work = []
-    for name in study.models:
-        base = digest("model", [name])
-        store.add_model({"digest": base, "name": name, "family": "scripted"})
-        recipes: list[tuple[str, float, int | None]] = [("dense", 0.0, None)]
-        recipes += [
-            (method, level, seed)
-            for method in study.methods
-            for level in study.levels
-            for seed in study.mask_seeds or (None,)
-        ]
-        cells = []
-        for method, level, seed in recipes:
-            recipe = (
-                None if method == "dense" else {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
-            )
-            if recipe is not None and (seed is not None or method == "random"):
-                recipe["mask_seed"] = seed or 0
-            label = label_of(method, level) + (f" mask-seed-{seed}" if seed else "")
-            planned = digest("variant", [base, recipe or "dense"])
-            store.add_variant(planned, {"model": base, "label": label, "recipe": recipe})
-            floor_seeds = study.floor_seeds if study.floor and recipe is None else ()
-            seeds = study.seeds + floor_seeds if sampled_orders else ()
-            requests = [
-                Request(
-                    item=item.key,
-                    order=order,
-                    tokens=tuple(range(10)),
-                    letter=order in letter_orders,
-                    seeds=seeds if order in sampled_orders else (),
-                )
-                for item in items
-                for order in sorted({*letter_orders, *sampled_orders})
-            ]
-            ask = CellSpec(planned, "ask", {"template": "scripted", "temperature": 0.3}, 4096)
-            text = CellSpec(planned, "text", {"tokenizer": "scripted"}, 4096)
-            rows = {
-                "letter": len(items) * len(letter_orders),
-                "sampled": len(items) * len(sampled_orders) * len(seeds),
-            }
-            entry = {"variant": planned, "label": label, "recipe": recipe}
-            if study.latency:
-                entry |= {
-                    "latency": {"mean_s": 0.3, "median_s": 0.25, "p95_s": 0.5, "n": 10},
-                    "size_bytes": 18_500_000_000,
-                }
-            cells.append({"cell": ask.id, "task": "ask", "rows": rows, **entry})
-            if windows:
-                cells.append({"cell": text.id, "task": "text", "rows": {"text": len(windows)}, **entry})
-            if label not in study.skip:
-                work.append((name, method, level, seed, planned, recipe, ask, text, requests))
-        plan_models.append({"model": base, "name": name, "windows": window_set, "cells": cells})
-    store.log({"event": "run", "study": study.name})
-    store.add_plan(
-        {
-            "study": study.name,
-            "items": item_set,
-            "benchmark": items.benchmark,
-            "notes": list(items.notes),
-            "dtype": "float32",
-            "letter": {"orders": list(letter_orders)} if letter_orders else None,
-            "sampled": {
-                "orders": list(sampled_orders),
-                "temperature": 0.3,
-                "max_new_tokens": 5,
-                "seeds": list(study.seeds),
-                "floor_seeds": list(study.floor_seeds) if study.floor else [],
-            }
-            if sampled_orders
-            else None,
-            "text": {"protocol": "scripted-33-bos", "corpus": "scripted", "window": 33, "windows": len(windows)}
-            if windows
-            else None,
-            "calibration": None,
-            "models": plan_models,
-        }
+    windows = tuple(Window(corpus, k, tuple(range(k, k + 33)), 120) for k in range(12)) if study.text else ()
+    asked = Asked(
+        letter=ORDERS[study.letter] if study.letter else (),
+        sampled=ORDERS[study.sampled] if study.sampled else (),
+        seeds=study.seeds,
+        floor_seeds=study.floor_seeds if study.floor else (),
+        windows=windows,
+        limit=study.limit,
     )
-    for name, method, level, seed, planned, recipe, ask, text, requests in work:
-        if recipe is not None:
-            # The published Wanda leaves a third of the linears dense.
-            store.realise(
-                planned, digest("realised", [planned]), _layers(level * 2 / 3 if method == "wanda-pia" else level)
-            )
-        backend = Scripted(study, items, f"{name} {seed}" if seed else name, method, level)
-        run_ask(store, ask, requests[: study.limit], lambda budget, made=backend: made)
-        if windows:
-            run_text(store, text, windows, lambda budget, made=backend: made)
-    return folder
+    models = {name: [_variant(study, items, name, *one) for one in _recipes(study)] for name in study.models}
+    return write_store(folder, study.name, items, models, asked)
+
+
+def _recipes(study: ScriptedStudy) -> list[tuple[str, float, int | None]]:
+    return [("dense", 0.0, None)] + [
+        (method, level, seed)
+        for method in study.methods
+        for level in study.levels
+        for seed in study.mask_seeds or (None,)
+    ]
+
+
+def _variant(
+    study: ScriptedStudy, items: ItemSet, model: str, method: str, level: float, seed: int | None
+) -> ScriptedVariant:
+    recipe = None if method == "dense" else {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
+    if recipe is not None and (seed is not None or method == "random"):
+        recipe["mask_seed"] = seed or 0
+    label = label_of(method, level) + (f" mask-seed-{seed}" if seed else "")
+    about = {}
+    if study.latency:
+        latency = {"mean_s": 0.3, "median_s": 0.25, "p95_s": 0.5, "n": 10}
+        about = {"latency": latency, "size_bytes": 18_500_000_000}
+    return ScriptedVariant(
+        label,
+        recipe,
+        None if label in study.skip else Scripted(study, items, f"{model} {seed}" if seed else model, method, level),
+        # The published Wanda leaves a third of the linears dense.
+        layers=None if recipe is None else _layers(level * 2 / 3 if method == "wanda-pia" else level),
+        about=about,
+    )
 
 
 def _greedy(text: str) -> Parsed:
@@ -315,11 +248,7 @@ GREEDY = Parser("pia", _greedy, lambda text, options: _greedy(text))
 def _layers(level: float) -> pa.Table:
     names = [f"model.layers.{k}.{part}" for k in range(2) for part in ("self_attn.q_proj", "mlp.down_proj")]
     shapes = [(64, 48 if "down" in name else 33) for name in names]
-    columns = [
-        names,
-        [rows for rows, _ in shapes],
-        [width for _, width in shapes],
-        [rows * math.floor(Fraction(str(level)) * width) for rows, width in shapes],
-        [0 for _ in names],
-    ]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, LAYERS.schema, strict=True)], LAYERS.schema)
+    return layer_rows(
+        (name, rows, width, rows * math.floor(Fraction(str(level)) * width), 0)
+        for name, (rows, width) in zip(names, shapes, strict=True)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from secateur.items.corpora import Window
 from secateur.items.orders import LETTERS, order_number
 
 Preferences = Callable[[Request], tuple[float, float, float]]
-"""Scores of the answers A, B, C for a request; any real numbers, larger is likelier."""
+"""Scores of the answers A, B, C for a request, larger is likelier; with one that is not finite, no answer is."""
 
 
 def hashed_preferences(name: str) -> Preferences:
@@ -56,15 +57,16 @@ class ScriptedBackend:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """One response per request: letters by softmax of the scores, samples drawn as the torch backend draws."""
-        for request in requests:
-            scores = np.array(self._prefer(request))
-            logprobs = scores - np.log(np.exp(scores).sum()) + math.log(self._mass)
-            a, b, c = (float(value) for value in logprobs)
+        scores = np.array([self._prefer(request) for request in requests], np.float64).reshape(-1, 3)
+        scores[~np.isfinite(scores).all(axis=1)] = np.nan
+        logprobs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)) + math.log(self._mass)
+        samples = _samples(requests, scores)
+        for request, (a, b, c) in zip(requests, logprobs.tolist(), strict=True):
             yield Response(
                 item=request.item,
                 order=request.order,
                 letters=(a, b, c) if request.letter else None,
-                samples=tuple(self._sample(request, seed, scores) for seed in request.seeds),
+                samples=tuple(islice(samples, len(request.seeds))),
             )
 
     def read_text(
@@ -88,14 +90,17 @@ class ScriptedBackend:
         logits = words.astype(np.float64) / 2.0**62 - 2
         return torch.from_numpy(logits.astype(np.float32).reshape(positions, self._vocabulary))
 
-    @staticmethod
-    def _sample(request: Request, seed: int, scores: np.ndarray) -> Sample:
-        three = np.arange(3)
-        noise = gumbel(
-            np.full(3, seed, dtype=np.uint32),
-            np.full(3, request.item, dtype=np.uint64),
-            np.full(3, order_number(request.order), dtype=np.uint32),
-            0,
-            three,
-        )
-        return Sample(seed, LETTERS[int(np.argmax(scores + noise))], "eos")
+
+def _samples(requests: Sequence[Request], scores: npt.NDArray[np.float64]) -> Iterator[Sample]:
+    """The samples of all requests, seed by seed. Shapes: scores [requests, 3]."""
+    seeds = np.array([seed for request in requests for seed in request.seeds], np.uint32)
+    which = np.array([place for place, request in enumerate(requests) for _ in request.seeds], np.int64)  # [samples]
+    items = np.array([request.item for request in requests], np.uint64)[which]
+    orders = np.array([order_number(request.order) for request in requests], np.uint32)[which]
+    noise = gumbel(
+        np.repeat(seeds, 3), np.repeat(items, 3), np.repeat(orders, 3), 0, np.tile(np.arange(3), len(seeds))
+    ).reshape(-1, 3)
+    letters = np.argmax(scores[which] + noise, axis=1)
+    broken = np.isnan(scores[which, 0])
+    for seed, letter, silent in zip(seeds.tolist(), letters.tolist(), broken.tolist(), strict=True):
+        yield Sample(seed, "", "nonfinite") if silent else Sample(seed, LETTERS[letter], "eos")
