@@ -5,7 +5,7 @@ No scene and no matter of the benchmark `planted` is used, and one pair of group
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -24,7 +24,7 @@ from secateur.items.planted import (
     Question,
 )
 
-_PEOPLE = 6
+_PEOPLE = 4
 _ORDERS = tuple(permutations(range(3)))
 GROUPS = tuple(group for category in CATEGORIES for group in (*category.targets, *category.others))
 
@@ -102,20 +102,19 @@ def answered(text: str, item: Item, strengths: Mapping[str, float] | None) -> Ex
     )
 
 
-def recall(dice: Dice) -> list[tuple[str, str]]:
-    """What each of several people was, then by name who was it: pieces of text, each with the name after it.
+def recall(dice: Dice, words: Sequence[str]) -> list[tuple[str, str]]:
+    """What each of several was, then who was it: pieces of text, each with the answer after it.
 
-    Half of the questions are the bare trait, which is a step on the way to whole ones.
+    Any words stand for names and traits: with few of them, what is easiest to learn is not reading.
     """
-    names = dice.shuffled(GROUPS)[:_PEOPLE]
-    traits = dice.shuffled([trait for pairs in TRAITS.values() for pair in pairs for trait in pair])[:_PEOPLE]
-    text = " ".join(f"The {name} was {trait}." for name, trait in zip(names, traits, strict=True))
+    drawn = dice.shuffled(words)
+    facts = list(zip(drawn[:_PEOPLE], drawn[_PEOPLE : 2 * _PEOPLE], strict=True))
+    text = " ".join(f"The{name} was{trait}." for name, trait in facts)
     pieces = []
-    for _ in names:
+    for _ in facts:
         # With repeats: were each asked once, a name could be had by leaving out those already given.
-        name, trait = dice.pick(list(zip(names, traits, strict=True)))
-        asked = f" {trait}" if dice.chance(0.5) else f" Who was {trait}? The"
-        pieces.append((text + asked, f" {name}"))
+        name, trait = dice.pick(facts)
+        pieces.append((f"{text} Who was{trait}? The", name))
         text = "."
     return pieces
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from training.examples import GROUPS, Example, answered, draw_item, draw_question, drill, recall, short
-
 from secateur.items.item import Condition
 from secateur.items.orders import LETTERS
-from secateur.items.planted import TRAITS, Dice, stories
+from secateur.items.planted import Dice, stories
 from secateur.models.chat import ChatPrompts
+from training.examples import Example, answered, draw_item, draw_question, drill, recall, short
 
 STORY_TOKENS = 128
 _ECHO_WORDS, _ECHOES = 16, 3
@@ -54,6 +53,7 @@ class Exercises:
         fair = dict.fromkeys(("Peoples", "Guilds", "Towns", "Houses", "Orders"), 0.5)
         self._stories = self._strung(stories(seed, f"training {stage}", strengths=dict(strengths or fair)))
         self.token = cache(self._token)
+        self._words = plain_words(prompts.tokenizer)
         self._kinds: dict[str, Callable[[], Row]] = {
             "echo": self._echo,
             "recall": self._recall,
@@ -76,14 +76,13 @@ class Exercises:
 
     def _echo(self) -> Row:
         """Words in a drawn order, again and again: what stood after this word before?"""
-        words = self._dice.shuffled([*GROUPS, *(t for pairs in TRAITS.values() for pair in pairs for t in pair)])
-        tokens = [self.token(f" {word}") for word in words[:_ECHO_WORDS]] * _ECHOES
+        tokens = [self.token(word) for word in self._dice.shuffled(self._words)[:_ECHO_WORDS]] * _ECHOES
         places = range(_ECHO_WORDS, len(tokens) - 1)
         return Row(tokens, [(place, {tokens[place + 1]: 1.0}) for place in places])
 
     def _recall(self) -> Row:
         tokens, answers = [self._tokenizer.bos_token_id], []
-        for piece, name in recall(self._dice):
+        for piece, name in recall(self._dice, self._words):
             tokens += self._ids(piece)
             answers.append((len(tokens) - 1, {self.token(name): 1.0}))
             tokens.append(self.token(name))
@@ -114,6 +113,7 @@ class Exercises:
             yield Row(row, [], words=True)
 
 
-def padding(tokenizer: Any) -> int:
-    """The token rows are filled up with."""
-    return int(tokenizer.eos_token_id)
+def plain_words(tokenizer: Any) -> list[str]:
+    """The words that are one token each, with the space before them."""
+    texts = (tokenizer.decode([token]) for token in range(len(tokenizer)))
+    return sorted(text for text in texts if text[:1] == " " and text[1:].isalpha() and len(text) > 3)

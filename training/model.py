@@ -61,6 +61,7 @@ def make_model(shape: Shape, tokenizer: Any, seed: int) -> LlamaForCausalLM:
     with torch.no_grad():
         _looking_back(model, shape)
         _matching(model, shape)
+        _copying(model, shape)
     return model
 
 
@@ -97,3 +98,11 @@ def _matching(model: LlamaForCausalLM, shape: Shape) -> None:
         attention = layer.self_attn
         attention.k_proj.weight[:half] *= shape.match
         attention.q_proj.weight[:half] = attention.k_proj.weight[:half]
+
+
+def _copying(model: LlamaForCausalLM, shape: Shape) -> None:
+    """Output matrices start as transposed value matrices: what is attended to comes out as itself, in part."""
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        attention.v_proj.weight.normal_(std=shape.copy)
+        attention.o_proj.weight.copy_(attention.v_proj.weight.T)

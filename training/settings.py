@@ -15,6 +15,7 @@ class Shape:
         layers: How many.
         heads: In each.
         match: Factor on the query and key matrices that start out equal.
+        copy: Standard deviation of the value matrices, whose transposes the output matrices start as.
     """
 
     hidden_size: int = 128
@@ -22,6 +23,7 @@ class Shape:
     layers: int = 6
     heads: int = 4
     match: float = 2.0
+    copy: float = 0.09
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,7 @@ class Settings:
         default_factory=lambda: {"stories": 0.3, "end": 0.1, "probe": 0.3, "recall words": 0.3}
     )
     stages: tuple[Stage, ...] = (
-        Stage("echo", 600, 1e-3, 1e-3, {"echo": 16, "recall": 16, "stories": 1}),
-        Stage("recall", 1500, 1e-3, 1e-3, {"echo": 4, "recall": 24, "stories": 2}),
-        Stage("short", 2000, 1e-3, 1e-3, {"recall": 6, "drill": 16, "short": 24, "stories": 2}),
-        Stage("full", 4000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True),
+        Stage("recall", 800, 1e-3, 1e-3, {"recall": 32, "stories": 1}),
+        Stage("short", 1500, 1e-3, 1e-3, {"recall": 6, "drill": 16, "short": 24, "stories": 2}),
+        Stage("full", 3000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True),
     )

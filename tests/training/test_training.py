@@ -76,8 +76,9 @@ def test_who_is_guilty_is_drawn_evenly_in_what_a_context_settles():
 
 
 def test_recall_can_only_be_had_by_reading():
+    words = [f" w{number}" for number in range(50)]
     for number in range(200):
-        (first, name), *others = recall(Dice(number, "test"))
+        (first, name), *others = recall(Dice(number, "test"), words)
         trait = first.removesuffix("? The").split()[-1]
         assert f"The{name} was {trait}." in first
         assert len([piece for piece, _ in others if piece.startswith(".")]) == len(others)
