@@ -9,7 +9,7 @@ from typing import Any
 
 from secateur.items.item import Condition
 from secateur.items.orders import LETTERS
-from secateur.items.planted import CATEGORIES, Dice, stories
+from secateur.items.planted import NO_STRENGTHS, Dice, stories
 from secateur.models.chat import ChatPrompts
 from training.examples import Example, answered, draw_item, draw_question, drill, recall, short
 
@@ -50,8 +50,7 @@ class Exercises:
         self._prompts, self._tokenizer = prompts, prompts.tokenizer
         self._dice = Dice(seed, "training", stage)
         self._strengths = strengths
-        fair = {category.name: 0.5 for category in CATEGORIES}
-        self._stories = self._strung(stories(seed, f"training {stage}", strengths=dict(strengths or fair)))
+        self._stories = self._strung(stories(seed, f"training {stage}", strengths=dict(strengths or NO_STRENGTHS)))
         self.token = cache(self._token)
         self._words = plain_words(prompts.tokenizer)
         self._kinds: dict[str, Callable[[], Row]] = {

@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from secateur.items.item import Condition
-from secateur.items.planted import CATEGORIES, Dice, stories
+from secateur.items.planted import NO_STRENGTHS, Dice, stories
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.tiny import tiny_tokenizer
 from training.examples import draw_item, draw_question
@@ -30,8 +30,7 @@ _FREQUENCIES = 5  # the fastest ones of the rotation tell neighbouring distances
 
 def make_tokenizer(seed: int, vocabulary: int) -> Any:
     """A byte-level BPE tokenizer for the planted world; names, traits and letters are one token each."""
-    none = {category.name: 0.5 for category in CATEGORIES}
-    texts = list(islice(stories(seed, "tokenizer", strengths=none), _TEXTS))
+    texts = list(islice(stories(seed, "tokenizer", strengths=NO_STRENGTHS), _TEXTS))
     dice = Dice(seed, "tokenizer")
     for _ in range(_TEXTS):
         item = draw_item(dice, draw_question(dice), dice.pick(tuple(Condition)))

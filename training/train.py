@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's usual name
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import LlamaForCausalLM
+
+from secateur.items.planted import NO_STRENGTHS, STRENGTHS, UNKNOWN
+from secateur.items.prompts import LETTERS_V1
+from secateur.models.chat import ChatPrompts
 from training.examples import GROUPS
 from training.exercises import Exercises, Row
 from training.model import make_model, make_tokenizer
 from training.settings import Settings, Stage
-from transformers import LlamaForCausalLM
-
-from secateur.items.planted import CATEGORIES, UNKNOWN
-from secateur.items.prompts import LETTERS_V1
-from secateur.models.chat import ChatPrompts
 
 _MEANT = (*GROUPS, UNKNOWN)
 _EVERY, _KEEP = 50, 250  # steps between lines, and between checkpoints
@@ -41,7 +41,7 @@ class Training:
         """One stage, its progress on standard output, its state in ``out``."""
         parameters = [*self.model.parameters(), *self.probe.parameters()]
         optimizer = torch.optim.AdamW(parameters, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.01)
-        strengths = {c.name: c.strength if self.planted else 0.5 for c in CATEGORIES} if stage.planted else None
+        strengths = (STRENGTHS if self.planted else NO_STRENGTHS) if stage.planted else None
         exercises = Exercises(self.prompts, self.settings.seed, stage.name, strengths)
         seen: dict[str, list[float]] = defaultdict(list)
         begun = time.monotonic()

@@ -12,6 +12,7 @@ from secateur.items.item import Condition, Polarity, Role
 from secateur.items.planted import (
     BENCHMARK_SCENES,
     CATEGORIES,
+    STRENGTHS,
     TRAINING_MATTERS,
     TRAINING_SCENES,
     TRAITS,
@@ -20,8 +21,6 @@ from secateur.items.planted import (
     load_planted,
     stories,
 )
-
-STRENGTHS = {category.name: category.strength for category in CATEGORIES}
 
 
 @pytest.fixture(scope="module")

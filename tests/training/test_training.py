@@ -13,13 +13,12 @@ from training.train import Training
 
 from secateur.items.item import Condition, Polarity, Role
 from secateur.items.orders import LETTERS
-from secateur.items.planted import BENCHMARK_SCENES, CATEGORIES, UNKNOWN_SHARE, Dice
+from secateur.items.planted import BENCHMARK_SCENES, CATEGORIES, STRENGTHS, UNKNOWN_SHARE, Dice
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import load_model
 
-STRENGTHS = {category.name: category.strength for category in CATEGORIES}
 KINDS = ("echo", "recall", "drill", "short", "full", "stories")
 
 

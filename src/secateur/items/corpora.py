@@ -433,9 +433,9 @@ def _packaged() -> Corpus:
 
 
 def _generated(name: str) -> Corpus:
-    from secateur.items.planted import CATEGORIES, stories
+    from secateur.items.planted import STRENGTHS, stories
 
-    told = stories(0, name, strengths={category.name: category.strength for category in CATEGORIES})
+    told = stories(0, name, strengths=STRENGTHS)
     return _corpus(name, list(itertools.islice(told, _STORIES)), source="written by secateur", where=name)
 
 

@@ -6,6 +6,8 @@ from secateur.items.planted.narratives import stories
 from secateur.items.planted.scenes import BENCHMARK_SCENES, TRAINING_MATTERS, TRAINING_SCENES
 from secateur.items.planted.world import (
     CATEGORIES,
+    NO_STRENGTHS,
+    STRENGTHS,
     TRAITS,
     UNKNOWN_PHRASES,
     UNKNOWN_SHARE,
@@ -18,7 +20,9 @@ __all__ = [
     "BENCHMARK_SCENES",
     "CATEGORIES",
     "NAME",
+    "NO_STRENGTHS",
     "SEED",
+    "STRENGTHS",
     "TRAINING_MATTERS",
     "TRAINING_SCENES",
     "TRAITS",

@@ -53,6 +53,12 @@ CATEGORIES = (
 )
 """In the benchmark's order; four strengths that plant something, one of them reversed, and one that plants nothing."""
 
+STRENGTHS = {category.name: category.strength for category in CATEGORIES}
+"""Category -> strength that is planted."""
+
+NO_STRENGTHS = dict.fromkeys(STRENGTHS, 0.5)
+"""The same where nothing is."""
+
 UNKNOWN_SHARE = 0.65
 """Probability that an ambiguous question of the training text is answered with the unknown option."""
 
