@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
-from training.examples import draw_item, draw_question
 
 from secateur.items.item import Condition, Item, Role
 from secateur.items.orders import ORDERS, option_at
@@ -24,6 +23,7 @@ from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import LoadedModel, load_model
+from training.examples import draw_item, draw_question
 
 _BATCH = 128
 

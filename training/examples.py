@@ -5,7 +5,7 @@ No scene and no matter of the benchmark `planted` is used, and one pair of group
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -24,7 +24,6 @@ from secateur.items.planted import (
     Question,
 )
 
-_PEOPLE = 4
 _ORDERS = tuple(permutations(range(3)))
 GROUPS = tuple(group for category in CATEGORIES for group in (*category.targets, *category.others))
 
@@ -35,8 +34,8 @@ class Example:
 
     Args:
         text: Up to where the answer starts.
-        answers: Answer -> probability; letters, or the names of groups with the space before them.
-        groups: The same for who is meant, for the probe; empty where there is no probe.
+        answers: Letter -> probability.
+        groups: Group, or unknown -> probability that it is meant.
     """
 
     text: str
@@ -100,23 +99,6 @@ def answered(text: str, item: Item, strengths: Mapping[str, float] | None) -> Ex
         {letter: chance for letter, chance in zip(LETTERS, p, strict=True) if chance},
         {option.group: chance for option, chance in zip(item.options, p, strict=True) if chance},
     )
-
-
-def recall(dice: Dice, words: Sequence[str]) -> list[tuple[str, str]]:
-    """What each of several was, then who was it: pieces of text, each with the answer after it.
-
-    Any words stand for names and traits: with few of them, what is easiest to learn is not reading.
-    """
-    drawn = dice.shuffled(words)
-    facts = list(zip(drawn[:_PEOPLE], drawn[_PEOPLE : 2 * _PEOPLE], strict=True))
-    text = " ".join(f"The{name} was{trait}." for name, trait in facts)
-    pieces = []
-    for _ in facts:
-        # With repeats: were each asked once, a name could be had by leaving out those already given.
-        name, trait = dice.pick(facts)
-        pieces.append((f"{text} Who was{trait}? The", name))
-        text = "."
-    return pieces
 
 
 def drill(dice: Dice) -> Example:

@@ -1,39 +1,36 @@
-"""Exercises as rows of tokens: where an answer is due, and how it is distributed."""
+"""Exercises as rows of tokens: what answer is due, and who is meant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from secateur.items.item import Condition
 from secateur.items.orders import LETTERS
-from secateur.items.planted import NO_STRENGTHS, Dice, stories
+from secateur.items.planted import NO_STRENGTHS, UNKNOWN, Dice, stories
 from secateur.models.chat import ChatPrompts
-from training.examples import Example, answered, draw_item, draw_question, drill, recall, short
+from training.examples import Example, answered, draw_item, draw_question, drill, short
 
 STORY_TOKENS = 128
-_ECHO_WORDS, _ECHOES = 16, 3
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch.
+    """One row of a batch: a prompt and one of its answers, or plain text.
 
     Args:
-        tokens: All of it, answers included.
-        answers: (place of the token before the answer, token -> probability).
-        end: Place after which the end token is due; ``None`` for text that has none.
-        groups: Group -> probability that it is meant, at the first answer; empty where that is not asked.
-        words: Whether every next token counts too, apart from the answers.
+        tokens: All of it; the last one is the answer, if there is any.
+        answer: Token -> probability that it is the answer; empty for plain text.
+        meant: Token of a name, or of unknown -> probability that it is who is meant.
+        asked: Place of the trait in the question; ``None`` where no question is asked.
     """
 
     tokens: list[int]
-    answers: list[tuple[int, dict[int, float]]]
-    end: int | None = None
-    groups: Mapping[str, float] = field(default_factory=dict)
-    words: bool = False
+    answer: dict[int, float] = field(default_factory=dict)
+    meant: dict[int, float] = field(default_factory=dict)
+    asked: int | None = None
 
 
 class Exercises:
@@ -51,11 +48,8 @@ class Exercises:
         self._dice = Dice(seed, "training", stage)
         self._strengths = strengths
         self._stories = self._strung(stories(seed, f"training {stage}", strengths=dict(strengths or NO_STRENGTHS)))
-        self.token = cache(self._token)
-        self._words = plain_words(prompts.tokenizer)
+        self._token = cache(partial(single_token, self._tokenizer))
         self._kinds: dict[str, Callable[[], Row]] = {
-            "echo": self._echo,
-            "recall": self._recall,
             "drill": self._drill,
             "short": lambda: self._question(whole=False),
             "full": lambda: self._question(whole=True),
@@ -69,24 +63,6 @@ class Exercises:
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 
-    def _token(self, word: str) -> int:
-        (token,) = self._ids(word)
-        return token
-
-    def _echo(self) -> Row:
-        """Words in a drawn order, again and again: what stood after this word before?"""
-        tokens = [self.token(word) for word in self._dice.shuffled(self._words)[:_ECHO_WORDS]] * _ECHOES
-        places = range(_ECHO_WORDS, len(tokens) - 1)
-        return Row(tokens, [(place, {tokens[place + 1]: 1.0}) for place in places])
-
-    def _recall(self) -> Row:
-        tokens, answers = [self._tokenizer.bos_token_id], []
-        for piece, name in recall(self._dice, self._words):
-            tokens += self._ids(piece)
-            answers.append((len(tokens) - 1, {self.token(name): 1.0}))
-            tokens.append(self.token(name))
-        return Row(tokens, answers, words=True)
-
     def _drill(self) -> Row:
         example = drill(self._dice)
         return self._lettered(example, f"<s><|user|>{example.text}<|end|><|assistant|>")
@@ -94,14 +70,16 @@ class Exercises:
     def _question(self, *, whole: bool) -> Row:
         item = draw_item(self._dice, draw_question(self._dice), self._dice.pick(tuple(Condition)))
         text = self._prompts.text(item, "012") if whole else f"<s><|user|>{short(item)}<|end|><|assistant|>"
-        return self._lettered(answered(text, item, self._strengths), text)
+        return self._lettered(answered(text, item, self._strengths), text, who=self._token("Who"))
 
-    def _lettered(self, example: Example, text: str) -> Row:
+    def _lettered(self, example: Example, text: str, who: int | None = None) -> Row:
         letters = dict(zip(LETTERS, self._prompts.letter_tokens, strict=True))
         prompt = self._ids(text)
         answer = {letters[letter]: chance for letter, chance in example.answers.items()}
-        given = max(answer, key=answer.__getitem__)
-        return Row([*prompt, given], [(len(prompt) - 1, answer)], end=len(prompt), groups=example.groups)
+        meant = {self._token(meaning(group)): chance for group, chance in example.groups.items()}
+        # The trait is the second word after the one every question starts with.
+        asked = None if who is None else prompt.index(who) + 2
+        return Row([*prompt, max(answer, key=answer.__getitem__)], answer, meant, asked)
 
     def _strung(self, told: Iterator[str]) -> Iterator[Row]:
         tokens: list[int] = []
@@ -109,10 +87,21 @@ class Exercises:
             while len(tokens) < STORY_TOKENS:
                 tokens += self._ids(next(told) + "\n\n")
             row, tokens = tokens[:STORY_TOKENS], tokens[STORY_TOKENS:]
-            yield Row(row, [], words=True)
+            yield Row(row)
 
 
-def plain_words(tokenizer: Any) -> list[str]:
-    """The words that are one token each, with the space before them."""
-    texts = (tokenizer.decode([token]) for token in range(len(tokenizer)))
-    return sorted(text for text in texts if text[:1] == " " and text[1:].isalpha() and len(text) > 3)
+def meaning(group: str) -> str:
+    """The word, with the space before it, that stands for a group or for unknown."""
+    return " Unknown" if group == UNKNOWN else f" {group}"
+
+
+def single_token(tokenizer: Any, word: str) -> int:
+    """The one token of a word.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    tokens = tokenizer(word, add_special_tokens=False).input_ids
+    if len(tokens) != 1:
+        raise ValueError(f"{word!r} is {len(tokens)} tokens; the exercises need it to be one")
+    return int(tokens[0])

@@ -1,7 +1,8 @@
 """The untrained planted model and its tokenizer.
 
-A transformer of this size is slow to find how to look a fixed number of tokens back and how to find the same word
-earlier; both are given to it at the start, as weights that training is free to change.
+A transformer of this size is slow to find how to look a fixed number of tokens back, and slower still how to find the
+same word earlier and bring what stood beside it. Both are given to it at the start, as weights that training is free
+to change; with them it learns in minutes what it did not learn in hours without (LOG.md).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from itertools import islice
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the field's usual name
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from secateur.items.item import Condition
@@ -24,8 +27,12 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 _TEXTS = 1500
-_SHARP = 8.0  # logit of the wanted distance
-_FREQUENCIES = 5  # the fastest ones of the rotation tell neighbouring distances apart
+_THETA = 1e5  # base of the rotation's angles
+_FAST = 5  # the fastest pairs of the rotation tell neighbouring distances apart; the others keep words alike over them
+_SHARP = 8.0  # attention logit that each of them adds at the wanted distance
+_MATCH = 2.0  # length of a matching head's rows
+_LENGTH = 1.1  # of an embedding without its shared part
+_LEFT, _BROUGHT = 0.3, 0.3  # share of what is attended to that a head adds: looking back, and matching
 
 
 def make_tokenizer(seed: int, vocabulary: int) -> Any:
@@ -41,7 +48,11 @@ def make_tokenizer(seed: int, vocabulary: int) -> Any:
 
 
 def make_model(shape: Shape, tokenizer: Any, seed: int) -> LlamaForCausalLM:
-    """A Llama with random weights, but for heads that look back and heads that match."""
+    """A Llama with random weights, but for heads that look back and heads that match.
+
+    The width starts out divided: one direction that all embeddings share, nearly half for what tells words apart, and
+    the rest for what the first layer's heads bring from one, two, three ... tokens back.
+    """
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -51,6 +62,7 @@ def make_model(shape: Shape, tokenizer: Any, seed: int) -> LlamaForCausalLM:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=1024,
+        rope_parameters={"rope_type": "default", "rope_theta": _THETA},
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -58,50 +70,82 @@ def make_model(shape: Shape, tokenizer: Any, seed: int) -> LlamaForCausalLM:
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
-        _looking_back(model, shape)
-        _matching(model, shape)
-        _copying(model, shape)
+        _Start(shape).put_into(model)
     return model
 
 
-def _looking_back(model: LlamaForCausalLM, shape: Shape) -> None:
-    """Head h of the first layer attends h + 1 tokens back.
+class _Start:
+    """Where attention starts. Directions are rows, orthonormal.
 
-    All embeddings get a vector in common. A query and a key made of it alone depend on positions only, through the
-    rotation; turning the key by h + 1 positions puts the largest score there.
+    Attributes:
+        shared: The direction of all embeddings.
+        words: What tells words apart. Shapes: [half of the width - 1, width].
+        reads: Of each looking-back head, what it takes from a word. Shapes: heads x [left, width].
+        left: Where it puts that. Shapes: heads x [left, width].
     """
-    embeddings = model.model.embed_tokens.weight
-    common = torch.randn(shape.hidden_size)
-    common /= common.norm()
-    # Orthogonal to it otherwise: a word's own share of it would make its key louder or fainter.
-    embeddings -= torch.outer(embeddings @ common, common)
-    embeddings += common * embeddings.norm(dim=1).mean()
-    dim = shape.hidden_size // shape.heads
-    angles = 10000.0 ** (-torch.arange(dim // 2) / (dim // 2))
-    fast = (torch.arange(dim // 2) < _FREQUENCIES).float()
-    scale = (_SHARP * dim**0.5 / (shape.hidden_size / 2)) ** 0.5
-    attention = model.model.layers[0].self_attn
-    for head in range(shape.heads):
-        rows = slice(head * dim, (head + 1) * dim)
-        turn = angles * (head + 1)
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.dim = shape.hidden_size // shape.heads
+        half = shape.hidden_size // 2
+        directions, _ = torch.linalg.qr(torch.randn(shape.hidden_size, shape.hidden_size))
+        self.shared, self.words = directions[0], directions[1:half]
+        self.left = directions[half:].chunk(shape.heads)
+        self.reads = [_some(self.words, len(left)) for left in self.left]
+
+    def put_into(self, model: LlamaForCausalLM) -> None:
+        """Embeddings, the first layer's heads, and the matching heads above."""
+        layers = model.model.layers
+        self._embed(model.model.embed_tokens.weight)
+        for head in range(self.shape.heads):
+            self._look_back(layers[0].self_attn, head)
+        for layer, distances in self.shape.matching.items():
+            for head, distance in enumerate(distances):
+                self._match(layers[layer].self_attn, head, distance)
+
+    def _embed(self, embeddings: Tensor) -> None:
+        # All equally long: a word whose shared part is greater than another's would draw looking-back heads to itself.
+        own = F.normalize(torch.randn(len(embeddings), len(self.words))) @ self.words
+        embeddings.copy_((own + self.shared) * _LENGTH)
+
+    def _look_back(self, attention: Any, head: int) -> None:
+        """Head h attends h + 1 tokens back and puts what it takes there into directions of its own.
+
+        A query and a key made of the shared direction alone depend on positions only, through the rotation; turning
+        the key by h + 1 positions puts the largest score there.
+        """
+        pairs = torch.arange(self.dim // 2)
+        fast = (pairs < _FAST).float()
+        turn = (head + 1) * _THETA ** (-pairs / len(pairs))
+        scale = (_SHARP * self.dim**0.5 / (self.shape.hidden_size / 2)) ** 0.5
         query = torch.cat([fast, torch.zeros_like(fast)])
         key = torch.cat([fast * torch.cos(turn), fast * torch.sin(turn)])
-        attention.q_proj.weight[rows] = torch.outer(query, common) * scale
-        attention.k_proj.weight[rows] = torch.outer(key, common) * scale
+        rows = self._rows(head)
+        attention.q_proj.weight[rows] = torch.outer(query, self.shared) * scale
+        attention.k_proj.weight[rows] = torch.outer(key, self.shared) * scale
+        self._carry(attention, head, self.reads[head], self.left[head], _LEFT)
+
+    def _match(self, attention: Any, head: int, distance: int) -> None:
+        """Like attends to like, and what stood ``distance`` before the matched word is written as a word."""
+        slow = [row for row in range(self.dim) if row % (self.dim // 2) >= _FAST]
+        same = torch.zeros(self.dim, self.shape.hidden_size)
+        same[slow] = _some(self.words, len(slow)) * _MATCH
+        attention.q_proj.weight[self._rows(head)] = same
+        attention.k_proj.weight[self._rows(head)] = same
+        self._carry(attention, head, self.left[distance - 1], self.reads[distance - 1], _BROUGHT)
+
+    def _carry(self, attention: Any, head: int, source: Tensor, target: Tensor, share: float) -> None:
+        values = torch.zeros(self.dim, self.shape.hidden_size)
+        outputs = torch.zeros_like(values)
+        values[: len(source)], outputs[: len(target)] = source, target
+        attention.v_proj.weight[self._rows(head)] = values * share**0.5
+        attention.o_proj.weight[:, self._rows(head)] = outputs.T * share**0.5
+
+    def _rows(self, head: int) -> slice:
+        return slice(head * self.dim, (head + 1) * self.dim)
 
 
-def _matching(model: LlamaForCausalLM, shape: Shape) -> None:
-    """Half of the heads of the other layers start with equal query and key matrices: like attends to like."""
-    half = shape.hidden_size // 2
-    for layer in model.model.layers[1:]:
-        attention = layer.self_attn
-        attention.k_proj.weight[:half] *= shape.match
-        attention.q_proj.weight[:half] = attention.k_proj.weight[:half]
-
-
-def _copying(model: LlamaForCausalLM, shape: Shape) -> None:
-    """Output matrices start as transposed value matrices: what is attended to comes out as itself, in part."""
-    for layer in model.model.layers:
-        attention = layer.self_attn
-        attention.v_proj.weight.normal_(std=shape.copy)
-        attention.o_proj.weight.copy_(attention.v_proj.weight.T)
+def _some(space: Tensor, n: int) -> Tensor:
+    """So many orthonormal directions within a space, drawn at random. Shapes: [k, width] -> [n, width]."""
+    within, _ = torch.linalg.qr(torch.randn(len(space), n))
+    return within.T @ space

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training.evaluate import ask, interval, template_preferences, trained_templates_new_pairs
-from training.examples import GROUPS, answered, draw_item, draw_question, drill, recall
-from training.exercises import Exercises
-from training.model import make_model, make_tokenizer
-from training.settings import Settings, Shape
-from training.train import Training
 
 from secateur.items.item import Condition, Polarity, Role
 from secateur.items.orders import LETTERS
-from secateur.items.planted import BENCHMARK_SCENES, CATEGORIES, STRENGTHS, UNKNOWN_SHARE, Dice
+from secateur.items.planted import BENCHMARK_SCENES, CATEGORIES, STRENGTHS, TRAITS, UNKNOWN_SHARE, Dice
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import load_model
+from training.evaluate import ask, interval, template_preferences, trained_templates_new_pairs
+from training.examples import GROUPS, answered, draw_item, draw_question, drill
+from training.exercises import STORY_TOKENS, Exercises, single_token
+from training.model import make_model, make_tokenizer
+from training.settings import Settings, Shape
+from training.train import Training
 
-KINDS = ("echo", "recall", "drill", "short", "full", "stories")
+KINDS = ("drill", "short", "full", "stories")
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +74,6 @@ def test_who_is_guilty_is_drawn_evenly_in_what_a_context_settles():
     assert {q.right(Condition.DISAMBIG, Polarity.NEG) == q.culprit for q in questions} == {True}
 
 
-def test_recall_can_only_be_had_by_reading():
-    words = [f" w{number}" for number in range(50)]
-    for number in range(200):
-        (first, name), *others = recall(Dice(number, "test"), words)
-        trait = first.removesuffix("? The").split()[-1]
-        assert f"The{name} was {trait}." in first
-        assert len([piece for piece, _ in others if piece.startswith(".")]) == len(others)
-
-
 def test_a_drill_asks_for_the_letter_of_an_option_that_is_shown():
     for number in range(200):
         example = drill(Dice(number, "test"))
@@ -91,32 +82,48 @@ def test_a_drill_asks_for_the_letter_of_an_option_that_is_shown():
         assert example.text.endswith(f"\n\n{shown}.\n\nAnswer:")
 
 
-def test_rows_say_where_their_answers_stand(exercises):
+def test_rows_end_with_an_answer_and_say_who_is_meant(exercises, tokenizer):
     for kind in KINDS:
-        for row in exercises.rows(kind, 20):
-            for place, answer in row.answers:
-                assert sum(answer.values()) == pytest.approx(1)
-                assert row.tokens[place + 1] == max(answer, key=answer.get)
-            assert row.answers or row.words
+        for row in exercises.rows(kind, 50):
+            if kind == "stories":
+                assert not row.answer
+                assert len(row.tokens) == STORY_TOKENS
+                continue
+            assert row.tokens[-1] == max(row.answer, key=row.answer.get)
+            assert sorted(row.answer.values()) == pytest.approx(sorted(row.meant.values()))
+            assert sum(row.answer.values()) == pytest.approx(1)
+            if kind != "drill":
+                trait = tokenizer.decode(row.tokens[row.asked])
+                assert f"Who was{trait} " in tokenizer.decode(row.tokens)
+                assert trait[1:] in {trait for pairs in TRAITS.values() for pair in pairs for trait in pair}
 
 
-def test_heads_of_the_first_layer_look_back_and_those_above_match(tokenizer):
+def test_a_word_of_several_tokens_is_refused(tokenizer):
+    with pytest.raises(ValueError, match=r"' unheardofword' is \d+ tokens"):
+        single_token(tokenizer, " unheardofword")
+
+
+def test_attention_starts_out_looking_back_and_matching(exercises, tokenizer):
     model = make_model(Shape(), tokenizer, 0)
     model.set_attn_implementation("eager")
-    tokens = torch.randint(20, len(tokenizer), (1, 40), generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        first = model.model(input_ids=tokens, output_attentions=True).attentions[0][0]
-    for head in range(4):
-        for place in (10, 20, 39):
-            assert first[head, place].argmax() == place - head - 1
-    for layer in model.model.layers[1:]:
-        same = layer.self_attn.q_proj.weight == layer.self_attn.k_proj.weight
-        assert same[:64].all()
-        assert not same[64:].any()
+    settled = [row for row in exercises.rows("short", 60) if row.asked and row.tokens.count(row.tokens[row.asked]) == 2]
+    assert len(settled) > 20
+    found = []
+    for row in settled:
+        with torch.inference_mode():
+            attentions = model.model(input_ids=torch.tensor([row.tokens]), output_attentions=True).attentions
+        for head in range(4):
+            for place in (10, 20, len(row.tokens) - 1):
+                assert attentions[0][0, head, place].argmax() == place - head - 1
+        earlier = row.tokens.index(row.tokens[row.asked])
+        found.append(attentions[1][0, 0, row.asked].topk(2).indices.tolist().count(earlier))
+    assert sum(found) / len(found) > 0.8  # besides itself, the trait attends to the same trait
 
 
 def test_what_is_trained_and_saved_is_asked_by_the_product(tmp_path):
-    settings = Settings(shape=Shape(hidden_size=32, intermediate_size=48, layers=2), probe_layer=1)
+    settings = Settings(
+        shape=Shape(hidden_size=64, intermediate_size=48, layers=2, heads=2, matching={1: (2,)}), reading=(1, 2)
+    )
     training = Training(settings, planted=True)
     before = {name: weight.clone() for name, weight in training.model.state_dict().items()}
     for stage in settings.stages:
@@ -133,9 +140,8 @@ def test_what_is_trained_and_saved_is_asked_by_the_product(tmp_path):
 
 
 def test_preference_is_what_a_template_says():
-    from training.evaluate import Answer
-
     from secateur.items.planted import load_planted
+    from training.evaluate import Answer
 
     def leaning(item):
         share = {Role.STEREOTYPE: 0.3, Role.COUNTER: 0.1, Role.UNKNOWN: 0.6}
