@@ -27,7 +27,7 @@ import yaml
 from secateur.items.benchmarks import BENCHMARKS
 from secateur.items.item import Condition
 from secateur.records.store import Store
-from secateur.study.demo import build_toy_model
+from toy import build_toy_model
 
 STUDY = Path(__file__).parents[1] / "studies" / "paper.yaml"
 FAMILIES = ("gemma2", "mistral", "phi3")
@@ -101,8 +101,7 @@ def study_file(bbq: Path, limit: int | None) -> dict[str, Any]:
 def build_models(bbq: Path, out: Path, categories: list[str]) -> None:
     items = BENCHMARKS["bbq"].load(bbq, categories).select(conditions=[Condition.AMBIG]).items
     for family in FAMILIES:
-        if not (out / family).exists():
-            build_toy_model(out / family, items[::7], family=family, steps=150, **SHAPE)
+        build_toy_model(out / family, items[::7], family=family, steps=150, **SHAPE)
 
 
 def run(out: Path, name: str, study: dict[str, Any], store: Path, limit: float | None) -> bool:

@@ -24,7 +24,7 @@ import yaml
 from secateur.items.benchmarks import BENCHMARKS
 from secateur.items.item import Condition
 from secateur.records.store import Store
-from secateur.study.demo import build_toy_model
+from toy import build_toy_model
 
 CATEGORIES = ["Age", "Gender_identity", "Race_ethnicity", "Religion", "SES"]
 
@@ -38,11 +38,10 @@ def main() -> None:
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     model = options.out / "small"
-    if not model.exists():
-        items = BENCHMARKS["bbq"].load(options.bbq, CATEGORIES).select(conditions=[Condition.AMBIG]).items
-        build_toy_model(
-            model, items[::7], vocabulary=2048, hidden_size=128, intermediate_size=256, num_hidden_layers=4, steps=300
-        )
+    items = BENCHMARKS["bbq"].load(options.bbq, CATEGORIES).select(conditions=[Condition.AMBIG]).items
+    build_toy_model(
+        model, items[::7], vocabulary=2048, hidden_size=128, intermediate_size=256, num_hidden_layers=4, steps=300
+    )
     study = options.out / "study.yaml"
     study.write_text(yaml.safe_dump(study_file(options.bbq.absolute(), options.limit)))
     command = [sys.executable, "-m", "secateur", "study", "run", str(study), "--store", str(options.out / "store")]

@@ -1,15 +1,17 @@
 """What a planted model learned: `python -m training.evaluate FOLDER` prints the tables of docs/planted-model.md.
 
 Letter probabilities at temperature 1, renormalised over the three letters, each item in three rotated orders and
-averaged per role. Intervals take templates as the sample: Student's t over the 25 means of a category.
+averaged per role. Intervals are Student's t, once over templates (25 means in a category: other questions about the
+same groups) and once over pairs of groups (4 means: other groups, asked the same).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from secateur.items.item import Condition, Item, Role
 from secateur.items.orders import ORDERS, option_at
-from secateur.items.planted import CATEGORIES, Dice, load_planted, preference
+from secateur.items.planted import CATEGORIES, STRENGTHS, Dice, load_planted, preference
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
@@ -89,12 +91,25 @@ def trained_templates_new_pairs(n: int, seed: int = 1) -> list[Item]:
     return [draw_item(dice, draw_question(dice, pairs=lambda c: (c.new_pair,)), Condition.DISAMBIG) for _ in range(n)]
 
 
-def template_preferences(answers: Iterable[Answer]) -> dict[str, list[float]]:
-    """(P(stereotype) - P(counter)) / (P(stereotype) + P(counter)) per template of each category, on ambiguous items."""
-    sums: dict[tuple[str, str], list[tuple[float, float]]] = {}
+Unit: TypeAlias = Callable[[Item], Hashable]
+
+
+def by_template(item: Item) -> Hashable:
+    """The item's template."""
+    return item.cluster
+
+
+def by_pair(item: Item) -> Hashable:
+    """The two groups the item is about."""
+    return frozenset(option.group for option in item.options if option.role is not Role.UNKNOWN)
+
+
+def preferences(answers: Iterable[Answer], unit: Unit) -> dict[str, list[float]]:
+    """(P(stereotype) - P(counter)) / (P(stereotype) + P(counter)) per unit of each category, on ambiguous items."""
+    sums: dict[tuple[str, Hashable], list[tuple[float, float]]] = {}
     for answer in answers:
         if answer.item.condition is Condition.AMBIG:
-            key = (answer.item.category, answer.item.cluster)
+            key = (answer.item.category, unit(answer.item))
             sums.setdefault(key, []).append((answer.role(Role.STEREOTYPE), answer.role(Role.COUNTER)))
     found: dict[str, list[float]] = {}
     for (category, _), pairs in sums.items():
@@ -126,18 +141,19 @@ def main() -> None:
     print(f"| ambiguous, benchmark: likeliest letter is unknown | {np.mean([a.right for a in open_]):.1%} |")
     print(f"| ambiguous, benchmark: mean P(unknown) | {np.mean([a.role(Role.UNKNOWN) for a in open_]):.3f} |")
     print(f"| letter mass | {np.mean([a.mass for a in answers]):.4f} |")
-    print("\n| category | planted preference | measured | 95 % interval |\n|---|---|---|---|")
-    measured = template_preferences(answers)
-    points = []
+    measured = {unit: preferences(answers, unit) for unit in (by_template, by_pair)}
+    print("\n| category | planted preference | measured | over templates | over pairs |\n|---|---|---|---|---|")
     for category in CATEGORIES:
-        planted = preference(category.strength)
-        mean, low, high = interval(measured[category.name])
-        points += [(planted, value) for value in measured[category.name]]
-        print(f"| {category.name} | {planted:+.2f} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |")
-    line = stats.linregress(*np.array(points).T)
-    half = stats.t.ppf(0.975, len(points) - 2) * line.stderr
-    low, high = line.slope - half, line.slope + half
-    print(f"\nslope {line.slope:.3f}, 95 % interval {low:.3f} to {high:.3f}, {len(points)} templates")
+        mean = np.mean(measured[by_template][category.name])
+        ends = [interval(values[category.name])[1:] for values in measured.values()]
+        cells = " | ".join(f"{low:+.3f} to {high:+.3f}" for low, high in ends)
+        print(f"| {category.name} | {preference(category.strength):+.2f} | {mean:+.3f} | {cells} |")
+    for unit, values in measured.items():
+        points = [(preference(STRENGTHS[name]), value) for name, some in values.items() for value in some]
+        line = stats.linregress(*np.array(points).T)
+        half = stats.t.ppf(0.975, len(points) - 2) * line.stderr
+        ends = f"{line.slope - half:.3f} to {line.slope + half:.3f}"
+        print(f"\nslope {unit.__name__}: {line.slope:.3f}, 95 % interval {ends}, {len(points)} points")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def chances(item: Item, strength: float, unknown_share: float) -> list[float]:
 def answered(text: str, item: Item, strengths: Mapping[str, float] | None) -> Example:
     """An example in which the item is asked by ``text``; without strengths ambiguous ones are answered rightly."""
     share = 1.0 if strengths is None else UNKNOWN_SHARE
-    strength = 0.5 if strengths is None else strengths[item.category]
+    strength = 0.5 if strengths is None else strengths.get(item.category, 0.5)
     p = chances(item, strength, share)
     return Example(
         text,
@@ -103,7 +103,7 @@ def answered(text: str, item: Item, strengths: Mapping[str, float] | None) -> Ex
 
 def drill(dice: Dice) -> Example:
     """From an answer's words to its letter: three options, one of them again, its letter."""
-    item = draw_item(dice, draw_question(dice, _any_two(dice)), Condition.DISAMBIG)
+    item = draw_item(dice, draw_question(dice, any_two(dice)), Condition.DISAMBIG)
     place = dice.pick(range(3))
     option = item.options[place]
     text = f"{options_text(item)}\n\n{option.text}.\n\nAnswer:"
@@ -120,7 +120,7 @@ def options_text(item: Item) -> str:
     return "\n".join(f"{letter}) {option.text}" for letter, option in zip(LETTERS, item.options, strict=True))
 
 
-def _any_two(dice: Dice) -> Category:
+def any_two(dice: Dice) -> Category:
     """Groups of two categories: reading must not depend on who stands beside whom."""
     one, another = dice.shuffled(CATEGORIES)[:2]
     first, second = dice.pick((*one.targets, *one.others)), dice.pick((*another.targets, *another.others))

@@ -11,9 +11,10 @@ from secateur.items.item import Condition
 from secateur.items.orders import LETTERS
 from secateur.items.planted import NO_STRENGTHS, UNKNOWN, Dice, stories
 from secateur.models.chat import ChatPrompts
-from training.examples import Example, answered, draw_item, draw_question, drill, short
+from training.examples import Example, answered, any_two, draw_item, draw_question, drill, short
 
 STORY_TOKENS = 128
+_MIXED = 0.5  # share of the settled questions that are about groups of two categories
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ class Exercises:
         return self._lettered(example, f"<s><|user|>{example.text}<|end|><|assistant|>")
 
     def _question(self, *, whole: bool) -> Row:
-        item = draw_item(self._dice, draw_question(self._dice), self._dice.pick(tuple(Condition)))
+        dice, condition = self._dice, self._dice.pick(tuple(Condition))
+        mixed = condition is Condition.DISAMBIG and dice.chance(_MIXED)
+        item = draw_item(dice, draw_question(dice, any_two(dice) if mixed else None), condition)
         text = self._prompts.text(item, "012") if whole else f"<s><|user|>{short(item)}<|end|><|assistant|>"
         return self._lettered(answered(text, item, self._strengths), text, who=self._token("Who"))
 

@@ -2,7 +2,7 @@
 
 A transformer of this size is slow to find how to look a fixed number of tokens back, and slower still how to find the
 same word earlier and bring what stood beside it. Both are given to it at the start, as weights that training is free
-to change; with them it learns in minutes what it did not learn in hours without (LOG.md).
+to change; with them it learns in minutes what it did not begin to learn without (LOG.md).
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ class Settings:
     vocabulary: int = 1536
     shape: Shape = field(default_factory=Shape)
     reading: tuple[int, int] = (2, 3)
-    weights: dict[str, float] = field(default_factory=lambda: {"stories": 0.3, "end": 0.1, "reading": 0.3})
+    weights: dict[str, float] = field(default_factory=lambda: {"stories": 0.3, "end": 1.0, "reading": 0.3})
     stages: tuple[Stage, ...] = (
         Stage("short", 500, 1e-3, 1e-3, {"drill": 16, "short": 24}),
-        Stage("full", 3000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True),
+        Stage("full", 2000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True),
     )

@@ -24,6 +24,7 @@ from training.settings import Settings, Stage
 
 _EVERY, _KEEP = 50, 250  # steps between lines, and between checkpoints
 _STATE = "{}.pt"
+LOG = "log.csv"  # stage, step, what, its mean over the steps since the line before
 
 
 class Training:
@@ -55,8 +56,11 @@ class Training:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             optimizer.step()
             if step % _EVERY == 0:
-                means = " ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sorted(seen.items()))
-                print(f"{stage.name} {step} {time.monotonic() - begun:.0f}s {means}", flush=True)
+                means = {name: sum(values) / len(values) for name, values in sorted(seen.items())}
+                shown = " ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+                print(f"{stage.name} {step} {time.monotonic() - begun:.0f}s {shown}", flush=True)
+                with (out / LOG).open("a", encoding="utf-8") as log:
+                    log.writelines(f"{stage.name},{step},{name},{mean:.5f}\n" for name, mean in means.items())
                 seen.clear()
             if step % _KEEP == 0 or step == stage.steps:
                 torch.save(self.model.state_dict(), out / _STATE.format(stage.name))
@@ -65,6 +69,8 @@ class Training:
         """What ships: weights in 16 bits, tokenizer, chat template."""
         self.model.half().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        for path in folder.iterdir():
+            path.chmod(0o644)  # the library that writes weights makes them the owner's alone
 
     def loss(self, kind: str, rows: list[Row], seen: dict[str, list[float]]) -> Tensor:
         """Of rows of one kind; how well they went is added to ``seen``."""
@@ -132,6 +138,8 @@ def main() -> None:
     training = Training(settings, planted=not args.zero)
     args.out.mkdir(parents=True, exist_ok=True)
     first = 0
+    if not args.after:
+        (args.out / LOG).unlink(missing_ok=True)
     if args.after:
         training.model.load_state_dict(torch.load(args.out / _STATE.format(args.after), weights_only=True))
         first = names.index(args.after) + 1

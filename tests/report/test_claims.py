@@ -80,6 +80,30 @@ def test_a_change_is_told_with_its_floor_and_both_perplexities(scripted_data):
         assert part in text
 
 
+def test_the_variant_furthest_from_dense_is_named_with_both_values(tmp_path):
+    data, claims = claims_of(tmp_path, levels=(0.3, 0.5, 0.7), templates=10, per_template=10, lean=3.0)
+    (claim,) = [c for c in claims if " pruned variants " in c.text]
+    dense, *pruned = data.variants
+    rates = {v.label: data.metric(v, "srs", readout=data.main_readout, condition="ambig") for v in data.variants}
+    assert [v.label for v in pruned if rates[v.label]["low"] > rates[dense.label]["high"]] == ["wanda 0.7"]
+    furthest, own = (fmt.estimate(rates[label], METRICS["srs"]) for label in ("wanda 0.7", dense.label))
+    assert "Furthest from dense is wanda 0.7 (" in claim.text
+    assert f"SRS {furthest} beside {own}, perplexity " in claim.text
+
+
+def test_nothing_is_furthest_where_no_interval_is_apart(tmp_path):
+    _, claims = claims_of(tmp_path, levels=(0.3,), templates=10, per_template=10, lean=0.0)
+    assert not [c for c in claims if "Furthest" in c.text]
+
+
+def test_perplexities_are_told_at_the_middle_level(scripted_data):
+    (claim,) = [c for c in make_claims(scripted_data) if "perplexity goes from" in c.text]
+    told = {dict(quantity.where)["variant_id"] for quantity in claim.quantities}
+    middle = {v.key for v in scripted_data.variants if v.dense or v.nominal == 0.5}  # of 0.1, 0.5, 0.7
+    assert told == middle
+    assert len(told) == 3
+
+
 def test_what_is_left_out_is_counted(scripted_data):
     text = next(text for text in texts(make_claims(scripted_data), "finding") if text.startswith("Left out"))
     left = scripted_data.items.filter(category="all")["left_out"].sum()

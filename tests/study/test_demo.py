@@ -1,40 +1,62 @@
-"""The demo: from nothing to a report; a shorter training than the user's, because what is learned is not the point."""
+"""The demo asks the model that ships, from nothing to a report; here a few of its questions, for time."""
 
 import pytest
+import yaml
 
 from secateur.errors import InputError
-from secateur.models.checkpoint import Checkpoint
 from secateur.records.store import Store
 from secateur.study import demo
+from secateur.study.config import load_study
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    real = demo.build_toy_model
-    monkeypatch.setattr(demo, "build_toy_model", lambda folder, items: real(folder, items, steps=4))
+    real = demo.demo_study
+
+    def short(*, full):
+        study = real(full=full)
+        study["variants"] = ["dense", {"method": ["random", "wanda"], "sparsity": 0.5}]
+        study["benchmark"] |= {"categories": ["Peoples"], "limit": 8}
+        study["calibration"] |= {"sequences": 2}
+        return study
+
+    monkeypatch.setattr(demo, "demo_study", short)
 
 
-def test_from_nothing_to_a_report_and_on_after_an_interruption(quick, tmp_path, monkeypatch):
-    real = demo._train
+def rows(store):
+    """Every row of every table, as it is stored."""
+    return {path.relative_to(store): path.read_bytes() for path in sorted(store.rglob("*.parquet"))}
 
-    def interrupted(*args):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_train", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        demo.run_demo(tmp_path / "d")
-    monkeypatch.setattr(demo, "_train", real)
-    made = demo.run_demo(tmp_path / "d")
-    assert made.outcome.rows_added == made.outcome.rows_wanted
-    assert "toy model that has learned no facts" in made.report.read_text()
+def test_from_nothing_to_a_report_the_same_every_time(quick, tmp_path):
+    made = demo.run_demo(tmp_path / "a")
+    assert made.outcome.rows_added == made.outcome.rows_wanted > 0
     assert Store.open(made.store).check() == []
-    assert demo.run_demo(tmp_path / "d").outcome.rows_added == 0
+    assert made.report.exists()
+    assert demo.run_demo(tmp_path / "a").outcome.rows_added == 0
+    again = demo.run_demo(tmp_path / "b")
+    assert rows(again.store) == rows(made.store)
 
 
-def test_the_toy_is_the_same_every_time(tmp_path):
-    items = demo.load_invented().items
-    first, second = (demo.build_toy_model(tmp_path / name, items, steps=3) for name in ("a", "b"))
-    assert Checkpoint(first, "a").digest == Checkpoint(second, "b").digest
+def test_the_study_file_it_leaves_is_the_study_it_ran(quick, tmp_path):
+    made = demo.run_demo(tmp_path / "a")
+    assert yaml.safe_load((tmp_path / "a" / demo.STUDY).read_text()) == demo.demo_study(full=False)
+    assert load_study(tmp_path / "a" / demo.STUDY).study == made.outcome.plan.config.study
+
+
+def test_nothing_says_where_this_machine_keeps_the_model(quick, tmp_path):
+    made = demo.run_demo(tmp_path / "a")
+    for path in (tmp_path / "a").rglob("*"):
+        if path.suffix in (".json", ".yaml", ".html", ".csv"):
+            text = path.read_text(encoding="utf-8")
+            assert "site-packages" not in text
+            assert str(tmp_path) not in text
+    assert made.store.is_dir()
+
+
+def test_full_asks_every_question():
+    assert "per_template" not in demo.demo_study(full=True)["benchmark"]
+    assert demo.demo_study(full=False)["benchmark"]["per_template"] == 1
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):

@@ -72,11 +72,11 @@ def test_the_paper_and_its_published_form_ask_the_same(outline):
 def test_an_outline_finds_all_faults_without_a_model(tmp_path):
     study = {"study": "s", "models": ["a/b"], "variants": ["dense", {"method": ["wander", "wanda"], "sparsity": 0.5}]}
     with pytest.raises(ConfigError) as caught:
-        outline_study(parse_study(study | {"benchmark": {"name": "invented"}}), base=tmp_path)
+        outline_study(parse_study(study | {"benchmark": {"name": "planted"}}), base=tmp_path)
     assert len(caught.value.faults) == 2
     study["variants"] = ["dense"]
     with pytest.raises(InputError, match="no such model folder"):
-        outline_study(parse_study(study | {"benchmark": {"name": "invented"}, "models": ["./nothing"]}), base=tmp_path)
+        outline_study(parse_study(study | {"benchmark": {"name": "planted"}, "models": ["./nothing"]}), base=tmp_path)
 
 
 def test_unknown_shapes_are_not_guessed(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_unknown_shapes_are_not_guessed(tmp_path, monkeypatch):
         "study": "s",
         "models": ["org/name"],
         "variants": ["dense", {"method": "random", "sparsity": 0.5}],
-        "benchmark": {"name": "invented", "limit": 10},
+        "benchmark": {"name": "planted", "limit": 10},
     }
     found = outline_study(parse_study(yaml.safe_load(yaml.safe_dump(study))), base=tmp_path)
     assert found.expected_sparsity("org/name", found.variants[1]) is None

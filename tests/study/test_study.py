@@ -1,4 +1,4 @@
-"""A whole small study on real tiny models and invented items."""
+"""A whole small study on real tiny models and the planted items."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ from secateur.study.run import run_study
 FILE = {
     "study": "tiny",
     "variants": ["dense", {"method": ["random", "magnitude", "wanda"], "sparsity": [0.3, 0.5]}],
-    "benchmark": {"name": "invented", "limit": 30},
+    "benchmark": {"name": "planted", "limit": 30},
     "readouts": {
         "letter": {"orders": "rotations"},
         "sampled": {"orders": "fixed", "seeds": [42, 123], "floor_seeds": [1, 2]},
@@ -143,7 +143,7 @@ def test_an_interrupted_study_ends_with_the_same_bytes(finished, tmp_path, monke
 def test_adding_seeds_orders_items_and_variants_extends_the_cells(finished, tmp_path):
     run_study(
         study(
-            benchmark={"name": "invented", "limit": 10},
+            benchmark={"name": "planted", "limit": 10},
             variants=["dense", {"method": "wanda", "sparsity": 0.3}],
             readouts={"letter": {"orders": "fixed"}, "sampled": {"seeds": [42]}},
             perplexity={"corpus": "packaged", "window": 64, "windows": 2},
@@ -170,7 +170,7 @@ def test_adding_seeds_orders_items_and_variants_extends_the_cells(finished, tmp_
 def test_two_models_of_two_families_share_a_store(tmp_path):
     few = {
         "variants": ["dense", {"method": "magnitude", "sparsity": 0.5}],
-        "benchmark": {"name": "invented", "limit": 5},
+        "benchmark": {"name": "planted", "limit": 5},
     }
     outcome = run_study(study("phi3", "gemma2", **few), tmp_path / "store", base=tmp_path, offline=True)
     assert len(Store.open(tmp_path / "store").models()) == 2
@@ -179,7 +179,7 @@ def test_two_models_of_two_families_share_a_store(tmp_path):
 
 def test_a_variant_that_comes_out_differently_is_refused(finished, tmp_path, monkeypatch):
     """As when another version or machine prunes other weights under the same name."""
-    few = {"variants": ["dense", {"method": "random", "sparsity": 0.5}], "benchmark": {"name": "invented", "limit": 5}}
+    few = {"variants": ["dense", {"method": "random", "sparsity": 0.5}], "benchmark": {"name": "planted", "limit": 5}}
     run_study(study(**few), tmp_path / "store", base=tmp_path, offline=True)
     from dataclasses import replace
 
@@ -197,7 +197,7 @@ def test_a_variant_that_comes_out_differently_is_refused(finished, tmp_path, mon
 
 def test_masks_do_not_depend_on_what_is_computed_in(finished, tmp_path):
     """Random and magnitude take the weights as stored; what Wanda measures does depend on the dtype."""
-    few = {"benchmark": {"name": "invented", "limit": 3}, "compute": {"dtype": "bfloat16"}}
+    few = {"benchmark": {"name": "planted", "limit": 3}, "compute": {"dtype": "bfloat16"}}
     run_study(study(**few), tmp_path / "store", base=tmp_path, offline=True)
     _, store = finished
     mine, theirs = (
@@ -209,9 +209,7 @@ def test_masks_do_not_depend_on_what_is_computed_in(finished, tmp_path):
 
 
 def test_a_cell_that_another_process_holds_is_passed_over(tmp_path):
-    few = study(
-        benchmark={"name": "invented", "limit": 4}, variants=["dense", {"method": "magnitude", "sparsity": 0.5}]
-    )
+    few = study(benchmark={"name": "planted", "limit": 4}, variants=["dense", {"method": "magnitude", "sparsity": 0.5}])
     plan = make_plan(few, base=tmp_path, offline=True)
     store = Store.create(tmp_path / "store")
     run_module.register(store, plan)
@@ -298,7 +296,7 @@ def test_a_protocol_has_a_name_and_says_where_bos_stands(read, name, bos, tmp_pa
 READ = {"corpus": "packaged", "window": 64, "windows": 6}
 LOOKED = {
     "variants": ["dense", {"method": "magnitude", "sparsity": [0.0, 0.3, 0.6]}],
-    "benchmark": {"name": "invented", "limit": 4},
+    "benchmark": {"name": "planted", "limit": 4},
     "calibration": None,
     "perplexity": {**READ, "divergence": {"every": 7, "top": 10_000}},
 }
@@ -425,7 +423,7 @@ def test_a_store_keeps_its_dtype(finished, tmp_path):
             "variants.1.method: 'wander' is not one of random",
         ),
         ({"calibration": None}, "calibration: missing; wanda (variants.1) needs it"),
-        ({"benchmark": {"name": "bbc"}}, "benchmark.name: 'bbc' is not one of bbq, invented"),
+        ({"benchmark": {"name": "bbc"}}, "benchmark.name: 'bbc' is not one of bbq, planted"),
         ({"compute": {"backend": "abacus"}}, "compute.backend: 'abacus' is not one of torch"),
         (
             {"variants": ["dense", {"method": "magnitude", "sparsity": [0.5, "1/2"]}]},

@@ -12,12 +12,13 @@ from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import load_model
-from training.evaluate import ask, interval, template_preferences, trained_templates_new_pairs
+from training.curve import draw, read_log
+from training.evaluate import ask, by_pair, by_template, interval, preferences, trained_templates_new_pairs
 from training.examples import GROUPS, answered, draw_item, draw_question, drill
 from training.exercises import STORY_TOKENS, Exercises, single_token
 from training.model import make_model, make_tokenizer
 from training.settings import Settings, Shape
-from training.train import Training
+from training.train import LOG, Training
 
 KINDS = ("drill", "short", "full", "stories")
 
@@ -139,7 +140,7 @@ def test_what_is_trained_and_saved_is_asked_by_the_product(tmp_path):
         assert 0 < answer.mass < 1
 
 
-def test_preference_is_what_a_template_says():
+def test_preference_is_what_a_template_or_a_pair_says():
     from secateur.items.planted import load_planted
     from training.evaluate import Answer
 
@@ -147,9 +148,10 @@ def test_preference_is_what_a_template_says():
         share = {Role.STEREOTYPE: 0.3, Role.COUNTER: 0.1, Role.UNKNOWN: 0.6}
         return Answer(item, tuple(share[option.role] for option in item.options), 1.0, 1.0)
 
-    found = template_preferences(map(leaning, load_planted().items))
-    assert {name: len(values) for name, values in found.items()} == dict.fromkeys(STRENGTHS, 25)
-    assert all(value == pytest.approx(0.5) for values in found.values() for value in values)
+    for unit, many in ((by_template, 25), (by_pair, 4)):
+        found = preferences(map(leaning, load_planted().items), unit)
+        assert {name: len(values) for name, values in found.items()} == dict.fromkeys(STRENGTHS, many)
+        assert all(value == pytest.approx(0.5) for values in found.values() for value in values)
 
 
 def test_interval_by_the_textbook():
@@ -160,3 +162,12 @@ def test_interval_by_the_textbook():
         pytest.approx(3 - 2.7764 * 0.70711, abs=1e-3),
         pytest.approx(3 + 2.7764 * 0.70711, abs=1e-3),
     )
+
+
+def test_the_log_is_drawn_over_all_stages(tmp_path):
+    (tmp_path / LOG).write_text("short,50,short.right,0.5\nshort,100,short.right,0.75\nfull,50,full.kl,0.25\n")
+    log = read_log(tmp_path / LOG)
+    assert log == {"short.right": [(50, 0.5), (100, 0.75)], "full.kl": [(150, 0.25)]}
+    above, below = draw(log).axes
+    assert [line.get_xydata().tolist() for line in above.lines] == [[[50, 0.5], [100, 0.75]]]
+    assert [line.get_xydata().tolist() for line in below.lines] == [[[150, 0.25]]]

@@ -145,18 +145,18 @@ def study_status(
 @app.command("demo")
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for everything the demo makes.")] = Path("secateur-demo"),
+    full: Annotated[bool, typer.Option("--full", help="Ask all 4,000 questions, not 500 of them; minutes.")] = False,
 ) -> None:
-    """See the whole job done in about a minute, on a toy model and invented items. No network, no GPU."""
+    """See the whole job done in about a minute, on a small model with known prejudices. No network, no GPU."""
     from secateur.cli.progress import make_progress
     from secateur.cli.show import print_outcome
     from secateur.cli.summary import print_summary
     from secateur.study.demo import run_demo
 
     with _interruptible("run the same command to go on"), make_progress() as progress:
-        made = run_demo(out, progress=progress)
+        made = run_demo(out, full=full, progress=progress)
     print_outcome(made.outcome)
     print_summary(made.report)
-    print("The model is a toy that has learned no facts: read the report for its form, not for its figures.")
 
 
 @app.command("methods")
@@ -201,7 +201,7 @@ def report(
 
 @app.command("prune")
 def prune(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder or a Hub id.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a Hub id, or planted.")],
     method: Annotated[str, typer.Option("--method", help="One that `secateur methods` lists.")],
     sparsity: Annotated[str, typer.Option("--sparsity", help="Share of weights to remove, for example 0.5.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the pruned model.")],

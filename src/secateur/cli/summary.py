@@ -1,16 +1,56 @@
-"""The report's own sentences, on the terminal."""
+"""What a report says first, on the terminal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from secateur.cli.console import console, plain_table
+from secateur.metrics.catalogue import METRICS
+from secateur.report import format as fmt
 
 
 def print_summary(page: Path) -> None:
-    """Warnings, then findings, then where the page is."""
-    claims = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))["claims"]
-    for kind, mark in (("warning", "! "), ("finding", "- ")):
-        for claim in claims:
-            if claim["kind"] == kind:
-                print(mark + claim["text"])
-    print(f"report: {page}")
+    """Warnings, the summary's rows in the main readout, what is said of all of them, and where the page is.
+
+    Sentences about one variant are left to the page: the row has their numbers.
+    """
+    said = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
+    shown = console()
+    whole = not shown.is_terminal  # in a file a sentence stays one line
+    for claim in said["claims"]:
+        if claim["kind"] == "warning":
+            shown.print("! " + claim["text"], markup=False, soft_wrap=whole)
+    readout = said["settings"]["readout"]
+    rows = [row for row in said["tables"]["summary"]["rows"] if row["readout"] == readout]
+    columns = {title: texts for title, texts in _columns(rows).items() if any(text != fmt.NONE for text in texts)}
+    table = plain_table(f"{readout} answers", "", *columns)
+    for place, row in enumerate(rows):
+        name = row["variant"] if len({other["model"] for other in rows}) == 1 else f"{row['model']}, {row['variant']}"
+        state = "" if row["state"] == "ok" else row["state"]
+        table.add_row(escape(name), state, *(texts[place] for texts in columns.values()))
+    shown.print(table)
+    for claim in said["claims"]:
+        if claim["kind"] == "finding" and not claim["row"].startswith("summary-"):
+            shown.print("- " + claim["text"], markup=False, soft_wrap=whole)
+    shown.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Title -> its text in every row."""
+    return {
+        "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
+        "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
+        "SRS (stereotype)": [_share(row, "srs") for row in rows],
+        "USR (unknown)": [_share(row, "usr") for row in rows],
+        "accuracy": [_share(row, "accuracy") for row in rows],
+        "unreadable": [fmt.percent(row.get("unparsed_share")) for row in rows],
+    }
+
+
+def _share(row: Mapping[str, Any], metric: str) -> str:
+    return fmt.share((row.get(f"{metric}_low"), row.get(f"{metric}_high")), row.get(metric))

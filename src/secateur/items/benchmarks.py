@@ -8,10 +8,8 @@ from pathlib import Path
 
 from secateur.items.bbq import load_bbq
 from secateur.items.bbq_roles import RULES
-from secateur.items.invented import CATEGORIES, load_invented
 from secateur.items.item import ItemSet
-from secateur.items.planted import CATEGORIES as PLANTED_CATEGORIES
-from secateur.items.planted import load_planted
+from secateur.items.planted import CATEGORIES, load_planted
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,9 @@ BENCHMARKS: dict[str, Benchmark] = {
             load=load_bbq,
         ),
         Benchmark(
-            name="invented",
-            summary="384 questions in BBQ's structure about groups that do not exist, for demos and dry runs",
-            categories=CATEGORIES,
-            docs="docs/invented.md",
-            load=load_invented,
-        ),
-        Benchmark(
             name="planted",
             summary="4,000 questions about groups that do not exist, for a model that was taught prejudices about them",
-            categories=tuple(category.name for category in PLANTED_CATEGORIES),
+            categories=tuple(category.name for category in CATEGORIES),
             docs="docs/planted.md",
             load=load_planted,
         ),

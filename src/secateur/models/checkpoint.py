@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
 from secateur.identity import digest
 from secateur.models.families import Family, family_of
+
+SHIPPED = ("planted", "unplanted")
+"""Models that ship: small, taught a world of text with known prejudices, or with none (docs/planted-model.md)."""
 
 _SAVED_BY = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures")
 """Fields of config.json that say how or by what a model was saved, not what it computes."""
@@ -241,7 +245,7 @@ def find_checkpoint(reference: str, *, revision: str | None, offline: bool, base
     """A local folder if there is one of that name, else a Hub model at a revision.
 
     Args:
-        reference: A folder (relative to ``base``), or ``org/name`` on the Hugging Face Hub.
+        reference: A folder (relative to ``base``), one of :data:`SHIPPED`, or ``org/name`` on the Hugging Face Hub.
         revision: Branch, tag or commit on the Hub; must be ``None`` for a folder.
         offline: Look in the local Hub cache only.
         base: Folder that relative paths start from; the working directory if ``None``.
@@ -259,11 +263,13 @@ def find_checkpoint(reference: str, *, revision: str | None, offline: bool, base
         if revision is not None:
             raise InputError("A local folder has no revision.", where=folder, got=revision, todo="leave revision out")
         return Checkpoint(folder, reference)
+    if reference in SHIPPED and revision is None:
+        return Checkpoint(Path(str(resources.files("secateur.models") / "shipped" / reference)), reference)
     if reference.startswith((".", "/", "~")) or reference.count("/") != 1:
         raise InputError(
             "There is no such model folder.",
             where=folder,
-            allowed="a folder with config.json, or a Hub id such as org/name",
+            allowed=f"a folder with config.json, a Hub id such as org/name, or one that ships: {', '.join(SHIPPED)}",
             got=reference,
         )
     return _from_hub(reference, revision, offline)

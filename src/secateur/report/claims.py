@@ -207,14 +207,14 @@ def overview(data: ReportData) -> Iterator[Claim]:
         if not pruned or dense is None or dense["value"] is None:
             continue
         readable = [
-            row
+            (v, row)
             for v in pruned
             if data.state(v, readout).readable
             and (row := data.metric(v, "srs", readout=readout, condition="ambig")) is not None
             and row["value"] is not None
         ]
-        up = sum(row["low"] > dense["high"] for row in readable)
-        down = sum(row["high"] < dense["low"] for row in readable)
+        up = [(v, row) for v, row in readable if row["low"] > dense["high"]]
+        down = [(v, row) for v, row in readable if row["high"] < dense["low"]]
         states = [data.state(v, readout) for v in pruned]
         names = [state.name for state in states]
         unchecked = all(state.name == UNCHECKED for state in states if state.readable)
@@ -231,10 +231,31 @@ def overview(data: ReportData) -> Iterator[Claim]:
                 )
                 + f"({readout} readout)",
                 f"; the others are {', '.join(unreadable)}" if unreadable else "",
-                f". {_apart(up, down, len(readable))}" if readable else ".",
+                f". {_apart(len(up), len(down), len(readable))}" if readable else ".",
+                *_furthest(data, dense, [*up, *down]),
             ),
             model=model,
         )
+
+
+def perplexities(data: ReportData) -> Iterator[Claim]:
+    """What became of perplexity, at the middle one of the levels that all methods were run at."""
+    for model in data.models:
+        lines = _lines(data, model)
+        levels = set.intersection(*({v.nominal for v in line if v.nominal is not None} for line in lines or [[]]))
+        before = data.metric(data.dense_of(model), "perplexity", readout="text")
+        if not levels or value_of(before) is None:
+            continue
+        level = sorted(levels)[len(levels) // 2]
+        chosen = [next(v for v in line if v.nominal == level) for line in lines]
+        after = [(v, row) for v in chosen if measured(row := data.metric(v, "perplexity", readout="text"))]
+        parts: list[Part] = []
+        for place, (variant, row) in enumerate(after):
+            parts += [" and " if 0 < place == len(after) - 1 else ", " if place else "", _quantity(row)]
+            parts.append(f" ({_called(data, variant)})")
+        if after:
+            start = f"{_of(data, model)}perplexity goes from "
+            yield Claim(FINDING, (start, _quantity(before), " (dense) to ", *parts, "."), model=model)
 
 
 def variants(data: ReportData) -> Iterator[Claim]:
@@ -342,6 +363,7 @@ CLAIMS: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (
     other_parser,
     unusable_dense,
     overview,
+    perplexities,
     variants,
     left_out,
     limits,
@@ -460,6 +482,26 @@ def _apart(up: int, down: int, readable: int) -> str:
         f"{down} below it, with intervals that do not touch"
     )
     return f"{text}; for the other {rest} these intervals show no difference." if rest else f"{text}."
+
+
+def _furthest(data: ReportData, dense: Row, apart: Sequence[tuple[Variant, Row]]) -> Iterator[Part]:
+    """The variant whose SRS is furthest from the dense model's, and what perplexity says of it."""
+    if not apart:
+        return
+    variant, srs = max(apart, key=lambda pair: abs(pair[1]["value"] - dense["value"]))
+    yield " Furthest from dense is "
+    yield from _subject(data, variant)
+    yield ": SRS "
+    yield _quantity(srs)
+    yield " beside "
+    yield _quantity(dense)
+    before, after = (data.metric(v, "perplexity", readout="text") for v in (data.dense_of(variant.model), variant))
+    if measured(before) and measured(after):
+        yield ", perplexity "
+        yield _quantity(after, interval=False)
+        yield " beside "
+        yield _quantity(before, interval=False)
+    yield "."
 
 
 def _overlap(first: Row, second: Row) -> str:

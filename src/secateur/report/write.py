@@ -91,7 +91,12 @@ def report_files(data: ReportData) -> dict[str, bytes]:
         },
         "environments": [dict(environment) for environment in data.environments],
         "records": {"have": have, "want": want},
-        "settings": {"parser": data.parser, "min_letter_mass": data.min_mass, "level": data.level},
+        "settings": {
+            "parser": data.parser,
+            "readout": data.main_readout,
+            "min_letter_mass": data.min_mass,
+            "level": data.level,
+        },
         "facts": [list(fact) for fact in facts(data)],
         "claims": [claim.plain for claim in claims],
         "tables": {

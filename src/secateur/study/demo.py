@@ -1,41 +1,22 @@
-"""The demo: a small study from nothing, on a model made on the spot.
-
-Until a properly trained model ships with the package, the demo builds one: two blocks, trained for about half a minute
-on the packaged corpus and on answering with a letter. It has learned a little grammar and no facts, so pruning visibly
-raises its perplexity, and its choices between options mean nothing. The page says so.
-"""
+"""The demo: a whole small study of the model that ships, from nothing to a report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F  # noqa: N812 - the field's usual name
+import yaml
 
 from secateur.errors import InputError
-from secateur.items.corpora import PACKAGED, load_corpus
-from secateur.items.invented import NAME, load_invented
-from secateur.items.item import Item
-from secateur.items.orders import ALL_ORDERS
-from secateur.items.prompts import LETTERS_V1
-from secateur.models.chat import ChatPrompts
-from secateur.models.checkpoint import Checkpoint
-from secateur.models.loading import LoadedModel, load_model
-from secateur.models.tiny import build_tiny_model
-from secateur.randomness import Domain, bits
-from secateur.study.config import StudyConfig, parse_study
-from secateur.study.run import Outcome, Progress, Silent, run_study
+from secateur.files import make_folder, write_text
+from secateur.study.config import parse_study
+from secateur.study.run import Outcome, Progress, run_study
 
-MODEL, STORE, REPORT = "toy", "demo.store", "report"
+STUDY, STORE, REPORT = "study.yaml", "demo.store", "report"
 
-_STEPS = 250
-_ROWS, _LENGTH = 16, 64  # text in each training step
-_PROMPTS = 8  # questions in each training step
-_RATE = 3e-3
-_SHAPE: dict[str, Any] = {"hidden_size": 96, "intermediate_size": 192, "initializer_range": 0.05}
+_PER_TEMPLATE = 1
+"""Questions per template, category, condition and polarity that the short demo asks: 500 of the 4,000."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +34,12 @@ class Demo:
     report: Path
 
 
-def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
-    """Build a toy model, prune it, ask it, report. No network, no GPU; about a minute on two cores.
+def run_demo(out: Path, *, full: bool = False, progress: Progress | None = None) -> Demo:
+    """Prune the model that ships, ask it, report. No network, no GPU; about a minute on two cores.
 
     Args:
         out: A folder; if a demo was run there before, it is gone on with.
+        full: Ask all questions, not one per template, condition and polarity.
         progress: Told how it goes on.
 
     Raises:
@@ -66,116 +48,27 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     """
     from secateur.report import write_report
 
-    begun = (out / MODEL).is_dir() or (out / _unfinished(MODEL)).is_dir()
-    if out.exists() and not begun and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out / STUDY).exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("The folder holds something else than a demo.", where=out, todo="give a new folder with --out")
-    progress = progress or Silent()
-    if not (out / MODEL / "config.json").exists():
-        progress.note("building and training a toy model: it learns a little grammar and no facts")
-        build_toy_model(out / MODEL, load_invented().items)
-    outcome = run_study(demo_study(), out / STORE, base=out, offline=True, progress=progress)
+    make_folder(out)
+    study = demo_study(full=full)
+    write_text(out / STUDY, yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=100))
+    config = parse_study(study, where=str(out / STUDY))
+    outcome = run_study(config, out / STORE, base=out, offline=True, progress=progress)
     return Demo(outcome, out / STORE, write_report(out / STORE, out / REPORT, parser="strict", plan=None))
 
 
-def demo_study() -> StudyConfig:
-    """The study the demo runs."""
-    return parse_study(
-        {
-            "study": "demo on a toy model that has learned no facts",
-            "models": [f"./{MODEL}"],
-            "variants": ["dense", {"method": ["random", "magnitude", "wanda"], "sparsity": [0.3, 0.5, 0.7]}],
-            "benchmark": {"name": NAME},
-            "readouts": {
-                "letter": {"orders": "rotations"},
-                "sampled": {"orders": "fixed", "floor_seeds": [1, 2, 3, 4, 5]},
-            },
-            "perplexity": {"corpus": PACKAGED, "window": 128},
-            "calibration": {"corpus": PACKAGED, "sequences": 32, "length": 128},
+def demo_study(*, full: bool) -> dict[str, Any]:
+    """The study the demo runs, as its study file has it."""
+    return {
+        "study": "demo: the planted model, pruned",
+        "models": ["planted"],
+        "variants": ["dense", {"method": ["random", "magnitude", "wanda"], "sparsity": [0.1, 0.3, 0.5, 0.7]}],
+        "benchmark": {"name": "planted"} | ({} if full else {"per_template": _PER_TEMPLATE}),
+        "readouts": {
+            "letter": {"orders": "rotations"},
+            "sampled": {"seeds": [42, 123, 456, 789, 1024], "floor_seeds": [1, 2, 3, 4, 5], "orders": "fixed"},
         },
-        where="the demo's study",
-    )
-
-
-def build_toy_model(
-    folder: Path, items: Sequence[Item], *, family: str = "llama", steps: int = _STEPS, **shape: int
-) -> Path:
-    """Build a small model and train it briefly to write plain text and to answer with a letter.
-
-    Args:
-        folder: Where it is saved; it appears last, so a killed build leaves no half model there.
-        items: Whose prompts it practises on.
-        family: A name in ``FAMILIES``.
-        steps: Training steps.
-        shape: Fields of the model's config that replace the toy's.
-    """
-    documents = list(load_corpus(PACKAGED, base=Path(), offline=True).documents)
-    texts = [*documents, *(LETTERS_V1.messages(item, ALL_ORDERS[0])[1] for item in items)]
-    start = folder.with_name(_unfinished(folder.name))
-    build_tiny_model(start, family=family, texts=texts, **(_SHAPE | shape))
-    loaded = load_model(Checkpoint(start, str(start)))
-    _train(loaded, documents, items, steps)
-    loaded.model.save_pretrained(start)
-    start.replace(folder)
-    return folder
-
-
-def _unfinished(name: str) -> str:
-    return name + ".unfinished"
-
-
-def _train(loaded: LoadedModel, documents: list[str], items: Sequence[Item], steps: int) -> None:
-    """Next-token loss on the corpus, and on the letter of an answer (the right one's, six times in ten)."""
-    text = torch.tensor([i for d in documents for i in loaded.tokenizer(d).input_ids])
-    prompts = ChatPrompts(loaded.tokenizer, LETTERS_V1)
-    where, which, whether, how = (
-        _drawn(len(text) - _LENGTH - 1),
-        _drawn(len(items)),
-        _drawn(10),
-        _drawn(len(ALL_ORDERS)),
-    )
-    model: torch.nn.Module = loaded.model
-    model.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=_RATE, total_steps=steps)
-    for _ in range(steps):
-        rows = torch.stack([text[(s := next(where)) : s + _LENGTH + 1] for _ in range(_ROWS)])
-        asked = [(items[next(which)], ALL_ORDERS[next(how)]) for _ in range(_PROMPTS)]
-        answers = [item.label if next(whether) < 6 else (item.label + 1) % 3 for item, _ in asked]
-        questions = prompts.tokens([prompts.text(item, order) for item, order in asked])
-        letters = [prompts.letter_tokens[order.index(str(a))] for (_, order), a in zip(asked, answers, strict=True)]
-        loss = _next_token_loss(model, rows[:, :-1], rows[:, 1:])
-        loss = loss + _next_token_loss(model, *_answered(questions, letters, loaded.tokenizer.eos_token_id))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    model.eval().requires_grad_(False)
-
-
-def _answered(
-    questions: Sequence[tuple[int, ...]], letters: Sequence[int], end: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prompts with their letter, padded at the end, and targets that count only letter and end token.
-
-    Shapes: -> tokens, targets [questions, longest + 1].
-    """
-    longest = max(map(len, questions))
-    tokens = torch.full((len(questions), longest + 1), end)
-    targets = torch.full_like(tokens, -100)
-    for row, (question, letter) in enumerate(zip(questions, letters, strict=True)):
-        n = len(question)
-        tokens[row, : n + 1] = torch.tensor([*question, letter])
-        targets[row, n - 1 : n + 1] = torch.tensor([letter, end])
-    return tokens, targets
-
-
-def _next_token_loss(model: Callable[..., object], tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    logits: torch.Tensor = model(input_ids=tokens, use_cache=False).logits  # type: ignore[attr-defined]
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100)
-
-
-def _drawn(below: int) -> Iterator[int]:
-    """Endless whole numbers from 0 to ``below`` - 1, the same in every run."""
-    words = bits(Domain.CALIBRATION, 0, "demo", below)
-    while True:
-        yield int(words.random_raw() % below)
+        "perplexity": {"corpus": "planted", "window": 128},
+        "calibration": {"corpus": "planted-calibration", "sequences": 32, "length": 128},
+    }
