@@ -66,7 +66,7 @@ def test_plan_run_status_report(folder):
 
     reported = secateur("report", "s.store", "--out", "r", folder=folder).stdout
     assert reported.strip().endswith("index.html")
-    assert re.search(r"^letter answers +achieved +perplexity", reported, re.MULTILINE)
+    assert re.search(r"^sampled answers +achieved +perplexity", reported, re.MULTILINE)
     assert re.search(r"^wanda 0.5 +broken +50.00 %", reported, re.MULTILINE)
     assert "- Left out or not readable: 0 of" in reported
     assert (folder / "r" / "index.html").stat().st_size > 10_000

@@ -100,8 +100,18 @@ def test_where_models_are_looked_for(folder, tmp_path):
     assert find_checkpoint("model", revision=None, offline=True, base=tmp_path).folder == folder
     with pytest.raises(InputError, match="A local folder has no revision"):
         find_checkpoint("model", revision="main", offline=True, base=tmp_path)
-    with pytest.raises(InputError, match=r"(?s)no such model folder.*allowed: a folder with config\.json, or a Hub id"):
+    with pytest.raises(
+        InputError, match=r"(?s)no such model folder.*allowed: .*, or one that ships: planted, unplanted"
+    ):
         find_checkpoint("./nothing", revision=None, offline=True, base=tmp_path)
+
+
+def test_a_model_that_ships_is_found_by_name_unless_a_folder_has_it(folder, tmp_path):
+    assert find_checkpoint("planted", revision=None, offline=True, base=tmp_path).reference == "planted"
+    (tmp_path / "planted").symlink_to(folder)
+    assert find_checkpoint("planted", revision=None, offline=True, base=tmp_path).folder == tmp_path / "planted"
+    with pytest.raises(InputError, match="There is no such model folder"):
+        find_checkpoint("unplanted", revision="main", offline=True, base=tmp_path)
 
 
 def test_offline_makes_no_network_call(tmp_path, monkeypatch):
