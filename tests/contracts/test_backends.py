@@ -16,7 +16,7 @@ from secateur.models.loading import stop_tokens
 from secateur.records.tables import STOPS
 
 SEEDS = (42, 123, 456, 789, 1024)
-PAIRS = [("torch", family) for family in ALL_FAMILIES] + [("scripted", "llama")]
+PAIRS = [(name, family) for name in ("torch-tree", "torch") for family in ALL_FAMILIES] + [("scripted", "llama")]
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: "-".join(pair))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from secateur.inference.backend import Backend, Decoding
 from secateur.inference.scripted import ScriptedBackend
 from secateur.inference.torch_backend import TorchBackend
+from secateur.inference.tree_backend import TreeBackend
 from secateur.models.loading import LoadedModel
 
 
@@ -30,6 +31,10 @@ def _torch(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decodin
     return TorchBackend(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
 
 
+def _tree(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
+    return TreeBackend(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
+
+
 def _scripted(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
     del loaded, letters, decoding, token_budget
     return ScriptedBackend()
@@ -38,7 +43,10 @@ def _scripted(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Deco
 BACKENDS: dict[str, BackendSpec] = {
     spec.name: spec
     for spec in (
-        BackendSpec("torch", _torch, "transformers models on CPU, CUDA or MPS"),
+        BackendSpec(
+            "torch-tree", _tree, "transformers models on CPU, CUDA or MPS; what prompts share is computed once"
+        ),
+        BackendSpec("torch", _torch, "the same, every prompt by itself: the reference"),
         BackendSpec("scripted", _scripted, "no model: answers hashed from the request, for tests"),
     )
 }

@@ -109,11 +109,11 @@ def run_text(
 
 
 def in_cell_order(requests: Iterable[Request]) -> list[Request]:
-    """The one order in which a cell's requests are cut into chunks: longest first, then by key.
+    """The one order in which a cell's requests are cut into chunks: by their tokens, then by key.
 
-    Alike lengths share batches with little padding, and whatever does not fit in memory shows at once.
+    Prompts that begin alike stand together, so that what they share is computed once.
     """
-    return sorted(requests, key=lambda r: (-len(r.tokens), r.item, order_number(r.order)))
+    return sorted(requests, key=lambda r: (r.tokens, r.item, order_number(r.order)))
 
 
 def letter_rows(responses: Sequence[Response]) -> pa.Table:

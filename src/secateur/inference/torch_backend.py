@@ -6,8 +6,7 @@ This is the plain path: no sharing between prompts. It is the reference that fas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's usual name
 from torch import Tensor
 
-from secateur.inference.backend import Decoding, Probe, Request, Response, Sample, TextScore
+from secateur.inference.backend import Decoding, Probe, Request, Response, TextScore
+from secateur.inference.growing import Growing
 from secateur.inference.probing import look
-from secateur.inference.sampling import NOT_FINITE, draw
 from secateur.items.corpora import Window
 from secateur.models.loading import LoadedModel
 
@@ -37,16 +36,6 @@ def batches(work: Sequence[Sized], token_budget: int) -> Iterator[Sequence[Sized
             start, longest = place, len(piece.tokens)
     if start < len(work):
         yield work[start:]
-
-
-@dataclass
-class _Answer:
-    """One answer while it grows."""
-
-    row: int  # its request's place in the batch
-    seed: int
-    tokens: list[int] = field(default_factory=list)
-    stop: str = ""
 
 
 class TorchBackend:
@@ -86,78 +75,33 @@ class TorchBackend:
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Request]) -> list[Response]:
-        answers = [_Answer(row, seed) for row, request in enumerate(batch) for seed in request.seeds]
+        growing = Growing(batch, self._decoding, np.arange(len(batch)))
         prompt = _pad_left([request.tokens for request in batch], self._loaded.device)
-        step = self._loaded.model(**prompt, use_cache=bool(answers), logits_to_keep=1)
-        letters = torch.log_softmax(step.logits[:, -1].float(), dim=-1)[:, self._letters].cpu().tolist()
-        self._finish(batch, answers, prompt, step)
-        return [
-            Response(
-                item=request.item,
-                order=request.order,
-                letters=(letters[row][0], letters[row][1], letters[row][2]) if request.letter else None,
-                samples=tuple(self._sample(answer) for answer in answers if answer.row == row),
-            )
-            for row, request in enumerate(batch)
-        ]
-
-    def _finish(
-        self, batch: Sequence[Request], answers: list[_Answer], prompt: dict[str, Tensor], step: object
-    ) -> None:
-        """Draw every answer to its end; answers with the same text so far share a row of each pass."""
-        open_answers = answers
-        branches = np.array([answer.row for answer in answers], dtype=np.int64)
+        step: Any = self._loaded.model(**prompt, use_cache=growing.any, logits_to_keep=1)
+        letters = self._letter_scores(step.logits[:, -1])
         mask, positions = prompt.get("attention_mask"), prompt["position_ids"][:, -1:]
-        for number in range(self._decoding.max_new_tokens):
-            if not open_answers:
-                return
-            tokens = draw(
-                step.logits[:, -1],  # type: ignore[attr-defined]
-                branches,
-                temperature=self._decoding.temperature,
-                seeds=np.array([answer.seed for answer in open_answers], dtype=np.uint32),
-                items=np.array([batch[answer.row].item for answer in open_answers], dtype=np.uint64),
-                orders=[batch[answer.row].order for answer in open_answers],
-                step=number,
-            )
-            last = number + 1 == self._decoding.max_new_tokens
-            for answer, token in zip(open_answers, tokens.tolist(), strict=True):
-                self._extend(answer, token, last)
-            going = [place for place, answer in enumerate(open_answers) if not answer.stop]
-            if not going:
-                return
-            # A branch is a parent row and the token drawn there; equal pairs are the same text.
-            pairs = np.stack([branches[going], tokens[going]], axis=1)
-            distinct, branches = np.unique(pairs, axis=0, return_inverse=True)
-            branches = branches.reshape(-1)
-            open_answers = [open_answers[place] for place in going]
-            parents = torch.from_numpy(distinct[:, 0]).to(self._loaded.device)
-            cache = step.past_key_values  # type: ignore[attr-defined]
+        while (branches := growing.draw(step.logits[:, -1])) is not None:
+            parents = torch.from_numpy(branches.parents).to(self._loaded.device)
+            cache = step.past_key_values
             cache.batch_select_indices(parents)
             positions = positions[parents] + 1
             if mask is not None:
                 mask = F.pad(mask[parents], (0, 1), value=1)
             step = self._loaded.model(
-                input_ids=torch.from_numpy(distinct[:, 1:]).to(self._loaded.device),
+                input_ids=torch.from_numpy(branches.tokens)[:, None].to(self._loaded.device),
                 attention_mask=mask,
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
             )
+        return growing.responses(letters.tolist(), self._decode)
 
-    def _extend(self, answer: _Answer, token: int, last: bool) -> None:
-        if token == NOT_FINITE:
-            answer.stop = "nonfinite"
-        elif token in self._decoding.stop_tokens:
-            answer.stop = "eos"
-        else:
-            answer.tokens.append(token)
-            if last:
-                answer.stop = "length"
+    def _letter_scores(self, logits: Tensor) -> Tensor:
+        """Shapes: [rows, vocabulary] -> log-probabilities [rows, 3], on the CPU."""
+        return torch.log_softmax(logits.float(), dim=-1)[:, self._letters].cpu()
 
-    def _sample(self, answer: _Answer) -> Sample:
-        text = self._loaded.tokenizer.decode(answer.tokens, clean_up_tokenization_spaces=False)
-        return Sample(answer.seed, str(text), answer.stop)
+    def _decode(self, tokens: list[int]) -> str:
+        return str(self._loaded.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
 
     @torch.inference_mode()
     def _read_batch(

@@ -45,6 +45,7 @@ class Family:
         linears: Paths, inside a block, of every linear layer, in the order the forward pass meets them.
         summary: One line for listings.
         published_pass: What the published pass walks through; ``None`` where modules of those names are missing.
+        masks_by_layer: Whether its model takes a mask for each kind of attention layer, not one for all.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Family:
     linears: tuple[str, ...]
     summary: str
     published_pass: PublishedPass | None = None
+    masks_by_layer: bool = False
 
     @property
     def docs(self) -> str:
@@ -88,10 +90,31 @@ FAMILIES: dict[str, Family] = {
             "mistral", "model.layers", _SEPARATE, "Mistral 7B; sliding-window attention in some versions", _LLAMA_LIKE
         ),
         Family("gemma", "model.layers", _SEPARATE, "Gemma 1; scaled and tied embeddings", _LLAMA_LIKE),
-        Family("gemma2", "model.layers", _SEPARATE, "Gemma 2; four norms a block, soft-capped logits", _LLAMA_LIKE),
+        Family(
+            "gemma2",
+            "model.layers",
+            _SEPARATE,
+            "Gemma 2; four norms a block, soft-capped logits",
+            _LLAMA_LIKE,
+            masks_by_layer=True,
+        ),
         Family("phi3", "model.layers", _FUSED, "Phi-3 and 3.5; query, key, value and gate, up are fused", _LLAMA_LIKE),
-        Family("qwen2", "model.layers", _SEPARATE, "Qwen 2 and 2.5; biases on query, key, value", _LLAMA_LIKE),
-        Family("qwen3", "model.layers", _SEPARATE, "Qwen 3, dense; norms on each head's query and key", _LLAMA_LIKE),
+        Family(
+            "qwen2",
+            "model.layers",
+            _SEPARATE,
+            "Qwen 2 and 2.5; biases on query, key, value",
+            _LLAMA_LIKE,
+            masks_by_layer=True,
+        ),
+        Family(
+            "qwen3",
+            "model.layers",
+            _SEPARATE,
+            "Qwen 3, dense; norms on each head's query and key",
+            _LLAMA_LIKE,
+            masks_by_layer=True,
+        ),
         Family("opt", "model.decoder.layers", _OPT, "OPT; learned positions, biases, no gate in the MLP"),
         Family("gpt_neox", "gpt_neox.layers", _NEOX, "Pythia and GPT-NeoX; query, key, value are fused, biases"),
     )

@@ -224,7 +224,7 @@ def calibration_size(corpus: str) -> tuple[int, int]:
 class ComputeConfig(_Strict):
     """How it is computed. Nothing here changes what is asked."""
 
-    backend: str = "torch"
+    backend: str = "torch-tree"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     token_budget: Count = 16384

@@ -1,0 +1,79 @@
+"""Prompts as a tree: what several begin with is there once. Reasons: ``docs/design/prefix-tree.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from secateur.inference.backend import Request
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A few requests' prompts, laid out as one row of tokens.
+
+    Args:
+        requests: The requests.
+        tokens: Token of every node; a node stands behind its parent.
+        depths: Its place in its prompt, from 0.
+        sees: Whether a node (row) has another one (column) in its prompt up to itself; itself included.
+        ends: Of each request, the node of its last token. Requests with equal prompts share it.
+
+    Shapes: tokens, depths [nodes]; sees [nodes, nodes]; ends [requests].
+    """
+
+    requests: Sequence[Request]
+    tokens: npt.NDArray[np.int64]
+    depths: npt.NDArray[np.int64]
+    sees: npt.NDArray[np.bool_]
+    ends: npt.NDArray[np.int64]
+
+
+def trees(requests: Sequence[Request], budget: int) -> Iterator[Tree]:
+    """Cut requests, in their order, into trees of at most ``budget`` nodes (at least one request each).
+
+    A prompt shares what it has in common with the one before it, so prompts that stand in the order of their tokens
+    share all there is to share.
+    """
+    start, nodes = 0, 0
+    for place, request in enumerate(requests):
+        new = len(request.tokens) - (common(requests[place - 1].tokens, request.tokens) if place > start else 0)
+        if place > start and nodes + new > budget:
+            yield _tree(requests[start:place])
+            start, nodes, new = place, 0, len(request.tokens)
+        nodes += new
+    if start < len(requests):
+        yield _tree(requests[start:])
+
+
+def common(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two prompts begin with in common."""
+    for place, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return place
+    return min(len(first), len(second))
+
+
+def _tree(requests: Sequence[Request]) -> Tree:
+    shared = [0, *(common(a.tokens, b.tokens) for a, b in pairwise(requests))]
+    n = sum(len(request.tokens) - k for request, k in zip(requests, shared, strict=True))
+    tokens, depths = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    sees = np.zeros((n, n), dtype=np.bool_)
+    ends = np.empty(len(requests), dtype=np.int64)
+    path = np.empty(0, dtype=np.int64)
+    start = 0
+    for place, (request, k) in enumerate(zip(requests, shared, strict=True)):
+        length = len(request.tokens)
+        end = start + length - k
+        tokens[start:end] = request.tokens[k:]
+        depths[start:end] = np.arange(k, length)
+        path = np.concatenate([path[:k], np.arange(start, end)])
+        sees[start:end, path[:k]] = True
+        sees[start:end, start:end] = np.tri(end - start, dtype=np.bool_)
+        ends[place] = path[-1]
+        start = end
+    return Tree(requests, tokens, depths, sees, ends)

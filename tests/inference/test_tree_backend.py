@@ -1,0 +1,90 @@
+"""The tree backend against the plain one, for every architecture; and that it shares what can be shared."""
+
+import random
+
+import numpy as np
+import pytest
+from tests.tiny import ALL_FAMILIES, tiny_model
+
+from secateur.inference.backend import Decoding, Request
+from secateur.inference.prefix_tree import common, trees
+from secateur.inference.sameness import compare
+from secateur.inference.torch_backend import TorchBackend
+from secateur.inference.tree_backend import TreeBackend
+from secateur.items.planted import load_planted
+from secateur.items.prompts import LETTERS_V1
+from secateur.models.chat import ChatPrompts
+from secateur.models.loading import stop_tokens
+
+SEEDS = (42, 123, 456)
+
+
+@pytest.fixture(scope="module", params=ALL_FAMILIES)
+def both(request):
+    """A plain backend, a tree backend, and requests in the order of their tokens."""
+    loaded = tiny_model(request.param)
+    prompts = ChatPrompts(loaded.tokenizer, LETTERS_V1)
+    work = [(item, order) for item in load_planted().items[:24] for order in ("012", "120", "201")]
+    tokens = prompts.tokens([prompts.text(item, order) for item, order in work])
+    requests = [Request(i.key, o, ids, seeds=SEEDS) for (i, o), ids in zip(work, tokens, strict=True)]
+    requests.sort(key=lambda r: r.tokens)
+    decoding = Decoding(0.3, 4, stop_tokens(loaded.checkpoint, loaded.tokenizer))
+
+    def make(kind, budget=16384):
+        return kind(loaded, letters=prompts.letter_tokens, decoding=decoding, token_budget=budget)
+
+    return make, requests
+
+
+def test_it_answers_as_the_plain_backend(both):
+    make, requests = both
+    found = compare(list(make(TorchBackend).answer(requests)), list(make(TreeBackend).answer(requests)))
+    assert found.same, found
+    assert found.n_samples == 3 * len(requests)
+
+
+@pytest.mark.parametrize("budget", [1, 600])
+def test_small_trees_and_unsorted_requests_answer_the_same(both, budget):
+    make, requests = both
+    shuffled = requests[:20]
+    random.Random(1).shuffle(shuffled)
+    plain = list(make(TorchBackend).answer(shuffled))
+    found = compare(plain, list(make(TreeBackend, budget).answer(shuffled)))
+    assert found.same, found
+
+
+def request(*tokens, item=0):
+    return Request(item, "012", tokens)
+
+
+def test_a_tree_holds_every_prefix_once():
+    asked = [request(1, 2, 3), request(1, 2, 3, 4), request(1, 2, 5), request(1, 2, 5), request(7)]
+    (tree,) = trees(asked, 100)
+    assert tree.tokens.tolist() == [1, 2, 3, 4, 5, 7]
+    assert tree.depths.tolist() == [0, 1, 2, 3, 2, 0]
+    assert tree.ends.tolist() == [2, 3, 4, 4, 5]
+    for one, end in zip(asked, tree.ends, strict=True):
+        path = np.flatnonzero(tree.sees[end])
+        assert tuple(tree.tokens[path]) == one.tokens
+        assert tree.depths[path].tolist() == list(range(len(one.tokens)))
+
+
+def test_trees_stay_within_the_budget_and_keep_the_order():
+    dice = random.Random(0)
+    asked = sorted(
+        (request(*(dice.randrange(3) for _ in range(dice.randrange(1, 9))), item=i) for i in range(200)),
+        key=lambda r: r.tokens,
+    )
+    for budget in (1, 8, 20, 1000):
+        cut = list(trees(asked, budget))
+        assert [r for tree in cut for r in tree.requests] == asked
+        assert all(len(tree.tokens) <= budget or len(tree.requests) == 1 for tree in cut)
+        for tree in cut:
+            prefixes = {r.tokens[: n + 1] for r in tree.requests for n in range(len(r.tokens))}
+            assert len(tree.tokens) == len(prefixes)
+
+
+def test_common_beginnings():
+    assert common((1, 2, 3), (1, 2, 4)) == 2
+    assert common((1, 2), (1, 2, 4)) == 2
+    assert common((), (1,)) == 0
