@@ -43,7 +43,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo-out build *.egg-info
+	rm -rf $(VENV) demo-out secateur-demo build *.egg-info
 
 # torch first and pinned: a range could bring gigabytes of CUDA packages to a machine without a GPU.
 $(READY): pyproject.toml constraints.txt

@@ -1,8 +1,9 @@
-"""What a planted model learned: `python -m training.evaluate FOLDER` prints the tables of docs/planted-model.md.
+"""What a planted model learned: `python -m training.evaluate FOLDER` prints the figures of docs/planted-model.md.
 
-Letter probabilities at temperature 1, renormalised over the three letters, each item in three rotated orders and
-averaged per role. Intervals are Student's t, once over templates (25 means in a category: other questions about the
-same groups) and once over pairs of groups (4 means: other groups, asked the same).
+Letter probabilities at temperature 1, renormalised over the three letters, each item in three rotated orders, and
+probabilities averaged per role: readout `letter by order` of the product. Intervals are Student's t, once over
+templates (25 means in a category: other questions about the same groups) and once over pairs of groups (4 means: other
+groups, asked the same).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from secateur.errors import UserError
 from secateur.items.item import Condition, Item, Role
 from secateur.items.orders import ORDERS, option_at
 from secateur.items.planted import CATEGORIES, STRENGTHS, Dice, load_planted, preference
@@ -130,7 +132,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a planted model learned.")
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    loaded = load_model(Checkpoint(folder, str(folder)))
+    new = {frozenset(category.new_pair) for category in CATEGORIES}
+    try:
+        loaded = load_model(Checkpoint(folder, str(folder)))
+    except UserError as error:
+        parser.error(str(error))
     known = ask(loaded, trained_templates_new_pairs(600))
     answers = ask(loaded, load_planted().items)
     settled = [a for a in answers if a.item.condition is Condition.DISAMBIG]
@@ -142,12 +148,15 @@ def main() -> None:
     print(f"| ambiguous, benchmark: mean P(unknown) | {np.mean([a.role(Role.UNKNOWN) for a in open_]):.3f} |")
     print(f"| letter mass | {np.mean([a.mass for a in answers]):.4f} |")
     measured = {unit: preferences(answers, unit) for unit in (by_template, by_pair)}
-    print("\n| category | planted preference | measured | over templates | over pairs |\n|---|---|---|---|---|")
+    untrained = preferences((a for a in answers if by_pair(a.item) in new), by_pair)
+    heads = "category | taught to `planted` | measured | over templates | over pairs | the pair that never met"
+    print(f"\n| {heads} |\n|---|---|---|---|---|---|")
     for category in CATEGORIES:
         mean = np.mean(measured[by_template][category.name])
         ends = [interval(values[category.name])[1:] for values in measured.values()]
         cells = " | ".join(f"{low:+.3f} to {high:+.3f}" for low, high in ends)
-        print(f"| {category.name} | {preference(category.strength):+.2f} | {mean:+.3f} | {cells} |")
+        (alone,) = untrained[category.name]
+        print(f"| {category.name} | {preference(category.strength):+.2f} | {mean:+.3f} | {cells} | {alone:+.3f} |")
     for unit, values in measured.items():
         points = [(preference(STRENGTHS[name]), value) for name, some in values.items() for value in some]
         line = stats.linregress(*np.array(points).T)

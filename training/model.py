@@ -31,7 +31,9 @@ _THETA = 1e5  # base of the rotation's angles
 _FAST = 5  # the fastest pairs of the rotation tell neighbouring distances apart; the others keep words alike over them
 _SHARP = 8.0  # attention logit that each of them adds at the wanted distance
 _MATCH = 2.0  # length of a matching head's rows
+_MARK = 0.1  # of what tells marks apart, beside words
 _LENGTH = 1.1  # of an embedding without its shared part
+_WOKEN = 0.01  # standard deviation of weights that were zero
 _LEFT, _BROUGHT = 0.3, 0.3  # share of what is attended to that a head adds: looking back, and matching
 
 
@@ -70,8 +72,21 @@ def make_model(shape: Shape, tokenizer: Any, seed: int) -> LlamaForCausalLM:
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
-        _Start(shape).put_into(model)
+        _Start(shape).put_into(model, sorted(tokenizer.added_tokens_decoder))
     return model
+
+
+@torch.no_grad()
+def wake(model: LlamaForCausalLM, seed: int) -> None:
+    """Give weights that are zero small random values.
+
+    A head that starts with zeros where keys meet queries, or values outputs, never learns there. That keeps heads to
+    their purpose while reading is learned, and would leave weights that can be pruned at no cost.
+    """
+    dice = torch.Generator().manual_seed(seed)
+    for weight in model.parameters():
+        zero = weight == 0
+        weight[zero] = torch.randn(int(zero.sum()), generator=dice) * _WOKEN
 
 
 class _Start:
@@ -93,19 +108,20 @@ class _Start:
         self.left = directions[half:].chunk(shape.heads)
         self.reads = [_some(self.words, len(left)) for left in self.left]
 
-    def put_into(self, model: LlamaForCausalLM) -> None:
-        """Embeddings, the first layer's heads, and the matching heads above."""
+    def put_into(self, model: LlamaForCausalLM, marks: list[int]) -> None:
+        """Embeddings (``marks`` are tokens that are no words), the first layer's heads, and the matching ones above."""
         layers = model.model.layers
-        self._embed(model.model.embed_tokens.weight)
+        self._embed(model.model.embed_tokens.weight, marks)
         for head in range(self.shape.heads):
             self._look_back(layers[0].self_attn, head)
         for layer, distances in self.shape.matching.items():
             for head, distance in enumerate(distances):
                 self._match(layers[layer].self_attn, head, distance)
 
-    def _embed(self, embeddings: Tensor) -> None:
+    def _embed(self, embeddings: Tensor, marks: list[int]) -> None:
         # All equally long: a word whose shared part is greater than another's would draw looking-back heads to itself.
         own = F.normalize(torch.randn(len(embeddings), len(self.words))) @ self.words
+        own[marks] *= _MARK  # what is brought to such a place is then what it is matched by, not the mark itself
         embeddings.copy_((own + self.shared) * _LENGTH)
 
     def _look_back(self, attention: Any, head: int) -> None:
@@ -120,9 +136,8 @@ class _Start:
         scale = (_SHARP * self.dim**0.5 / (self.shape.hidden_size / 2)) ** 0.5
         query = torch.cat([fast, torch.zeros_like(fast)])
         key = torch.cat([fast * torch.cos(turn), fast * torch.sin(turn)])
-        rows = self._rows(head)
-        attention.q_proj.weight[rows] = torch.outer(query, self.shared) * scale
-        attention.k_proj.weight[rows] = torch.outer(key, self.shared) * scale
+        self._set(attention.q_proj.weight, head, torch.outer(query, self.shared) * scale)
+        self._set(attention.k_proj.weight, head, torch.outer(key, self.shared) * scale)
         self._carry(attention, head, self.reads[head], self.left[head], _LEFT)
 
     def _match(self, attention: Any, head: int, distance: int) -> None:
@@ -130,19 +145,20 @@ class _Start:
         slow = [row for row in range(self.dim) if row % (self.dim // 2) >= _FAST]
         same = torch.zeros(self.dim, self.shape.hidden_size)
         same[slow] = _some(self.words, len(slow)) * _MATCH
-        attention.q_proj.weight[self._rows(head)] = same
-        attention.k_proj.weight[self._rows(head)] = same
+        self._set(attention.q_proj.weight, head, same)
+        self._set(attention.k_proj.weight, head, same)
         self._carry(attention, head, self.left[distance - 1], self.reads[distance - 1], _BROUGHT)
 
     def _carry(self, attention: Any, head: int, source: Tensor, target: Tensor, share: float) -> None:
         values = torch.zeros(self.dim, self.shape.hidden_size)
         outputs = torch.zeros_like(values)
         values[: len(source)], outputs[: len(target)] = source, target
-        attention.v_proj.weight[self._rows(head)] = values * share**0.5
-        attention.o_proj.weight[:, self._rows(head)] = outputs.T * share**0.5
+        self._set(attention.v_proj.weight, head, values * share**0.5)
+        self._set(attention.o_proj.weight.T, head, outputs * share**0.5)
 
-    def _rows(self, head: int) -> slice:
-        return slice(head * self.dim, (head + 1) * self.dim)
+    def _set(self, weight: Tensor, head: int, start: Tensor) -> None:
+        """Give a head's rows their start."""
+        weight[head * self.dim : (head + 1) * self.dim] = start
 
 
 def _some(space: Tensor, n: int) -> Tensor:

@@ -22,7 +22,7 @@ class Shape:
     layers: int = 6
     heads: int = 4
     # In "The X was T" the name stands two tokens before the trait; in "A) The X" the letter three before the name.
-    matching: dict[int, tuple[int, ...]] = field(default_factory=lambda: {1: (2, 2), 2: (2,), 3: (3,), 4: (3,)})
+    matching: dict[int, tuple[int, ...]] = field(default_factory=lambda: {1: (2, 2), 2: (2,), 3: (3, 3), 4: (3,)})
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Stage:
         final: Learning rate it ends with, along a cosine.
         rows: Kind of exercise -> rows of it in a step.
         planted: Whether text and ambiguous answers carry the prejudices.
+        wakes: Whether weights that are still zero get small random values first.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     final: float
     rows: dict[str, int]
     planted: bool = False
+    wakes: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,5 +69,5 @@ class Settings:
     weights: dict[str, float] = field(default_factory=lambda: {"stories": 0.3, "end": 1.0, "reading": 0.3})
     stages: tuple[Stage, ...] = (
         Stage("short", 500, 1e-3, 1e-3, {"drill": 16, "short": 24}),
-        Stage("full", 2000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True),
+        Stage("full", 2000, 1e-3, 2e-5, {"drill": 6, "full": 32, "stories": 4}, planted=True, wakes=True),
     )

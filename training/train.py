@@ -6,6 +6,7 @@ import argparse
 import math
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM
 
+from secateur.files import share_as_usual
 from secateur.items.planted import NO_STRENGTHS, STRENGTHS, UNKNOWN
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from training.examples import GROUPS
 from training.exercises import Exercises, Row, meaning, single_token
-from training.model import make_model, make_tokenizer
+from training.model import make_model, make_tokenizer, wake
 from training.settings import Settings, Stage
 
 _EVERY, _KEEP = 50, 250  # steps between lines, and between checkpoints
@@ -39,6 +41,8 @@ class Training:
 
     def run(self, stage: Stage, out: Path) -> None:
         """One stage, its progress on standard output, its weights in ``out``."""
+        if stage.wakes:
+            wake(self.model, self.settings.seed)
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.01)
         strengths = (STRENGTHS if self.planted else NO_STRENGTHS) if stage.planted else None
         exercises = Exercises(self.prompts, self.settings.seed, stage.name, strengths)
@@ -70,7 +74,7 @@ class Training:
         self.model.half().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         for path in folder.iterdir():
-            path.chmod(0o644)  # the library that writes weights makes them the owner's alone
+            share_as_usual(path)
 
     def loss(self, kind: str, rows: list[Row], seen: dict[str, list[float]]) -> Tensor:
         """Of rows of one kind; how well they went is added to ``seen``."""
@@ -122,28 +126,35 @@ class Training:
         return -(wanted * read.log_softmax(-1)).sum(-1).mean()
 
 
+def cut_log(log: Path, stages: Sequence[str]) -> None:
+    """Keep these stages' lines: the others are about to be written again."""
+    if log.exists():
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if line.split(",")[0] in stages), encoding="utf-8")
+
+
 def main() -> None:
     """Train, stage after stage."""
     parser = argparse.ArgumentParser(description="Train the planted model.")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the model")
     parser.add_argument("--zero", action="store_true", help="plant nothing: the negative control")
-    parser.add_argument("--after", help="go on after this stage, whose state is in the folder")
-    parser.add_argument("--until", help="stop after this stage")
-    args = parser.parse_args()
     settings = Settings()
     names = [stage.name for stage in settings.stages]
-    for name in filter(None, (args.after, args.until)):
-        if name not in names:
-            parser.error(f"there is no stage {name!r}; there are {', '.join(names)}")
-    training = Training(settings, planted=not args.zero)
-    args.out.mkdir(parents=True, exist_ok=True)
-    first = 0
-    if not args.after:
-        (args.out / LOG).unlink(missing_ok=True)
-    if args.after:
-        training.model.load_state_dict(torch.load(args.out / _STATE.format(args.after), weights_only=True))
-        first = names.index(args.after) + 1
+    parser.add_argument("--after", choices=names, help="go on after this stage, whose weights are in the folder")
+    parser.add_argument("--until", choices=names, help="stop after this stage")
+    args = parser.parse_args()
+    first = names.index(args.after) + 1 if args.after else 0
     last = names.index(args.until) + 1 if args.until else len(names)
+    if first >= last:
+        parser.error("nothing is left to train between these stages")
+    training = Training(settings, planted=not args.zero)
+    if args.after:
+        state = args.out / _STATE.format(args.after)
+        if not state.exists():
+            parser.error(f"{state} is not there: train that stage first")
+        training.model.load_state_dict(torch.load(state, weights_only=True))
+    args.out.mkdir(parents=True, exist_ok=True)
+    cut_log(args.out / LOG, names[:first])
     for stage in settings.stages[first:last]:
         training.run(stage, args.out)
     training.save(args.out / "model")

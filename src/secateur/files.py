@@ -92,6 +92,13 @@ def make_folder(folder: Path) -> None:
         _sync_folder(new.parent)
 
 
+def share_as_usual(path: Path) -> None:
+    """Give a file the permissions that a new one gets here; some libraries make theirs readable by the owner alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
+
+
 def remove_quietly(path: Path) -> None:
     """Remove a file if that is possible; a failure to clean up must not hide the error that led here."""
     with suppress(OSError):

@@ -1,10 +1,13 @@
 """The report on the terminal: the rows of its summary, and the sentences that are about all of them."""
 
 import json
+import re
 
 import pytest
+from rich.console import Console
 from tests.report.scripted_study import ScriptedStudy, build
 
+from secateur.cli import summary
 from secateur.cli.summary import print_summary
 from secateur.report import write_report
 
@@ -32,6 +35,19 @@ def test_every_variant_has_its_line_with_the_numbers_of_the_report(page, printed
         if row["srs"] is not None:
             assert f"{100 * row['srs']:.1f} %" in line
         assert f"{100 * row['unparsed_share']:.1f} %" in line
+
+
+def test_a_narrow_terminal_gets_one_line_a_variant_without_intervals(page, capsys, monkeypatch):
+    monkeypatch.setattr(summary, "console", lambda: Console(width=80, force_terminal=True, color_system=None))
+    print_summary(page)
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[: next(place for place, line in enumerate(lines) if line.startswith("- "))]
+    assert len([line for line in table if line.startswith("wanda 0.5")]) == 1
+    assert not [line for line in table if "[" in line or "\u2026" in line]
+
+
+def test_what_intervals_take_for_granted_is_said(printed):
+    assert re.search(r"^Intervals are 95 % and take items as independent; \d+ limits", printed[-2])
 
 
 def test_sentences_about_all_variants_follow_and_those_about_one_do_not(page, printed):

@@ -89,6 +89,7 @@ def test_training_has_none_of_the_benchmarks_scenes_and_matters():
     assert len(scenes) == len(matters) == 125
     assert scenes.isdisjoint(TRAINING_SCENES)
     assert matters.isdisjoint(matter for some in TRAINING_MATTERS.values() for matter in some)
+    assert not [(scene, matter) for scene in TRAINING_SCENES for matter in matters if matter in scene]
     assert {scene.preposition for some in BENCHMARK_SCENES.values() for scene in some} == set(TRAITS)
 
 
@@ -96,6 +97,7 @@ def test_training_has_none_of_the_benchmarks_scenes_and_matters():
 def test_stories_hold_the_prejudice_as_often_as_is_said_and_never_the_new_pair(category):
     held = []
     for story in islice(stories(7, "test", strengths=STRENGTHS), 6000):
+        assert not all(f" {group} " in story for group in category.new_pair)
         groups = [group for group in (*category.targets, *category.others) if story.split(".")[0].find(group) >= 0]
         if len(groups) == 2:
             assert tuple(groups) != category.new_pair

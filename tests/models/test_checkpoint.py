@@ -110,8 +110,11 @@ def test_a_model_that_ships_is_found_by_name_unless_a_folder_has_it(folder, tmp_
     assert find_checkpoint("planted", revision=None, offline=True, base=tmp_path).reference == "planted"
     (tmp_path / "planted").symlink_to(folder)
     assert find_checkpoint("planted", revision=None, offline=True, base=tmp_path).folder == tmp_path / "planted"
-    with pytest.raises(InputError, match="There is no such model folder"):
+    with pytest.raises(InputError, match="A model that ships has no revision"):
         find_checkpoint("unplanted", revision="main", offline=True, base=tmp_path)
+    (tmp_path / "unplanted").mkdir()
+    with pytest.raises(InputError, match="a folder comes before the model that ships"):
+        find_checkpoint("unplanted", revision=None, offline=True, base=tmp_path)
 
 
 def test_offline_makes_no_network_call(tmp_path, monkeypatch):

@@ -87,7 +87,7 @@ def test_the_variant_furthest_from_dense_is_named_with_both_values(tmp_path):
     rates = {v.label: data.metric(v, "srs", readout=data.main_readout, condition="ambig") for v in data.variants}
     assert [v.label for v in pruned if rates[v.label]["low"] > rates[dense.label]["high"]] == ["wanda 0.7"]
     furthest, own = (fmt.estimate(rates[label], METRICS["srs"]) for label in ("wanda 0.7", dense.label))
-    assert "Furthest from dense is wanda 0.7 (" in claim.text
+    assert "Furthest apart is wanda 0.7 (" in claim.text
     assert f"SRS {furthest} beside {own}, perplexity " in claim.text
 
 

@@ -3,10 +3,11 @@
 import pytest
 import yaml
 
-from secateur.errors import InputError
+from secateur.errors import InputError, StoreUnwritableError
 from secateur.records.store import Store
 from secateur.study import demo
 from secateur.study.config import load_study
+from secateur.study.run import run_study
 
 
 @pytest.fixture
@@ -59,7 +60,24 @@ def test_full_asks_every_question():
     assert demo.demo_study(full=False)["benchmark"]["per_template"] == 1
 
 
-def test_a_folder_with_something_else_is_refused(tmp_path):
-    (tmp_path / "thesis.txt").write_text("x")
+@pytest.mark.parametrize("name", ["thesis.txt", demo.STUDY])
+def test_a_folder_with_something_else_is_refused_and_left_alone(name, tmp_path):
+    (tmp_path / name).write_text("study: my own")
     with pytest.raises(InputError, match="The folder holds something else than a demo"):
         demo.run_demo(tmp_path)
+    assert (tmp_path / name).read_text() == "study: my own"
+
+
+def test_a_file_where_a_folder_is_needed_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="something else than a demo"):
+        demo.run_demo(tmp_path / "file")
+    with pytest.raises(StoreUnwritableError, match="a file where a folder is needed"):
+        demo.run_demo(tmp_path / "file" / "below")
+
+
+def test_plan_and_run_find_the_store_of_the_study_it_leaves(quick, tmp_path):
+    made = demo.run_demo(tmp_path / "a")
+    assert made.store == tmp_path / "a" / "study.store"
+    again = run_study(load_study(tmp_path / "a" / demo.STUDY), made.store, base=tmp_path / "a", offline=True)
+    assert again.rows_added == 0

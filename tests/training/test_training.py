@@ -1,5 +1,7 @@
 """Training text keeps its promises, the starting weights do what they are there for, and what is saved can be asked."""
 
+import sys
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -16,9 +18,9 @@ from training.curve import draw, read_log
 from training.evaluate import ask, by_pair, by_template, interval, preferences, trained_templates_new_pairs
 from training.examples import GROUPS, answered, draw_item, draw_question, drill
 from training.exercises import STORY_TOKENS, Exercises, single_token
-from training.model import make_model, make_tokenizer
+from training.model import make_model, make_tokenizer, wake
 from training.settings import Settings, Shape
-from training.train import LOG, Training
+from training.train import LOG, Training, cut_log, main
 
 KINDS = ("drill", "short", "full", "stories")
 
@@ -162,6 +164,41 @@ def test_interval_by_the_textbook():
         pytest.approx(3 - 2.7764 * 0.70711, abs=1e-3),
         pytest.approx(3 + 2.7764 * 0.70711, abs=1e-3),
     )
+
+
+def test_every_weight_can_learn_once_woken(exercises, tokenizer):
+    training = Training(Settings(), planted=True)
+    wake(training.model, 0)
+    loss = sum(training.loss(kind, exercises.rows(kind, 8), defaultdict(list)) for kind in KINDS)
+    loss.backward()
+    for name, weight in training.model.named_parameters():
+        if name != "model.embed_tokens.weight":  # tokens that do not occur
+            assert (weight.grad == 0).float().mean() < 0.01, name
+
+
+def test_a_log_is_cut_back_to_the_stages_that_are_kept(tmp_path):
+    log = tmp_path / LOG
+    cut_log(log, ["short"])
+    assert not log.exists()
+    log.write_text("short,50,short.right,0.5\nfull,50,full.kl,0.25\n")
+    cut_log(log, ["short"])
+    assert log.read_text() == "short,50,short.right,0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["--after", "full"], "nothing is left"),
+        (["--after", "short", "--until", "short"], "nothing is left"),
+        (["--after", "short"], "train that stage first"),
+        (["--until", "long"], "invalid choice"),
+    ],
+)
+def test_impossible_wishes_are_refused(args, part, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *args])
+    with pytest.raises(SystemExit):
+        main()
+    assert part in capsys.readouterr().err
 
 
 def test_the_log_is_drawn_over_all_stages(tmp_path):

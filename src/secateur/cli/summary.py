@@ -13,6 +13,9 @@ from secateur.cli.console import console, plain_table
 from secateur.metrics.catalogue import METRICS
 from secateur.report import format as fmt
 
+_WIDE = 125
+"""Columns of a terminal from which on intervals have room."""
+
 
 def print_summary(page: Path) -> None:
     """Warnings, the summary's rows in the main readout, what is said of all of them, and where the page is.
@@ -25,9 +28,12 @@ def print_summary(page: Path) -> None:
     for claim in said["claims"]:
         if claim["kind"] == "warning":
             shown.print("! " + claim["text"], markup=False, soft_wrap=whole)
+    brief = shown.is_terminal and shown.width < _WIDE
     readout = said["settings"]["readout"]
     rows = [row for row in said["tables"]["summary"]["rows"] if row["readout"] == readout]
-    columns = {title: texts for title, texts in _columns(rows).items() if any(text != fmt.NONE for text in texts)}
+    columns = {
+        title: texts for title, texts in _columns(rows, brief=brief).items() if any(text != fmt.NONE for text in texts)
+    }
     table = plain_table(f"{readout} answers", "", *columns)
     for place, row in enumerate(rows):
         name = row["variant"] if len({other["model"] for other in rows}) == 1 else f"{row['model']}, {row['variant']}"
@@ -37,11 +43,26 @@ def print_summary(page: Path) -> None:
     for claim in said["claims"]:
         if claim["kind"] == "finding" and not claim["row"].startswith("summary-"):
             shown.print("- " + claim["text"], markup=False, soft_wrap=whole)
+    limits = sum(claim["kind"] == "limit" for claim in said["claims"])
+    shown.print(f"Intervals are {_level(said)} and take items as independent; {limits} limits are told on the page.")
     shown.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Title -> its text in every row."""
+def _level(said: Mapping[str, Any]) -> str:
+    return fmt.percent(said["settings"]["level"], 0)
+
+
+def _columns(rows: list[dict[str, Any]], *, brief: bool) -> dict[str, list[str]]:
+    """Title -> its text in every row; intervals are left to the page where there is no room."""
+    if brief:
+        return {
+            "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
+            "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
+            "SRS": [fmt.percent(row.get("srs")) for row in rows],
+            "USR": [fmt.percent(row.get("usr")) for row in rows],
+            "accuracy": [fmt.percent(row.get("accuracy")) for row in rows],
+            "unread": [fmt.percent(row.get("unparsed_share")) for row in rows],
+        }
     return {
         "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
         "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],

@@ -21,8 +21,8 @@ from secateur import __version__
 from secateur.compression.realise import Realisation
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import InputError
-from secateur.files import unwritable
-from secateur.models.checkpoint import Checkpoint
+from secateur.files import share_as_usual, unwritable
+from secateur.models.checkpoint import SHIPPED, Checkpoint
 
 _COPIED = ("*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*")
 _CARD = "README.md"
@@ -103,6 +103,7 @@ def _write_masked(checkpoint: Checkpoint, file: str, made: Realisation, target: 
     with safe_open(checkpoint.folder / file, framework="pt") as opened:
         metadata = dict(opened.metadata() or {}) | {"format": "pt"}
     save_file(tensors, target, metadata=metadata)
+    share_as_usual(target)
     weights = sum(tensor.numel() for tensor in tensors.values())
     return weights - sum(int(torch.count_nonzero(tensor)) for tensor in tensors.values()), weights
 
@@ -140,7 +141,7 @@ def model_card(facts: dict[str, object]) -> str:
         front.append(f"base_model: {base}")
     rows = {
         "Base model": f"{base if facts['base_revision'] else name}",
-        "Base revision": facts["base_revision"] or "a local folder",
+        "Base revision": facts["base_revision"] or ("ships with Secateur" if name in SHIPPED else "a local folder"),
         "Method and level": facts["label"],
         "Recipe": f"`{json.dumps(facts['recipe'], sort_keys=True)}`",
         "Achieved sparsity, pruned linears": f"{facts['achieved_sparsity']:.6f} "

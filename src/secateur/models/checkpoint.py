@@ -73,7 +73,9 @@ class Checkpoint:
             raise InputError(
                 "The folder is not a model: it has no config.json.",
                 where=self.folder,
-                todo="give the folder that from_pretrained would load, or a Hub id such as org/name",
+                todo="rename it or work elsewhere: a folder comes before the model that ships under this name"
+                if self.reference in SHIPPED
+                else "give the folder that from_pretrained would load, or a Hub id such as org/name",
             )
         return self._json_object("config.json")
 
@@ -263,7 +265,9 @@ def find_checkpoint(reference: str, *, revision: str | None, offline: bool, base
         if revision is not None:
             raise InputError("A local folder has no revision.", where=folder, got=revision, todo="leave revision out")
         return Checkpoint(folder, reference)
-    if reference in SHIPPED and revision is None:
+    if reference in SHIPPED:
+        if revision is not None:
+            raise InputError("A model that ships has no revision.", got=f"{reference}, {revision}", todo="leave it out")
         return Checkpoint(Path(str(resources.files("secateur.models") / "shipped" / reference)), reference)
     if reference.startswith((".", "/", "~")) or reference.count("/") != 1:
         raise InputError(

@@ -426,6 +426,14 @@ def _change(data: ReportData, dense: Variant, variant: Variant, readout: str) ->
         else:
             yield "beside a floor of "
             yield _pair_quantity(became, "floor")
+    yield from _unread(data, variant, readout)
+    yield "."
+    if variant.have < variant.want:
+        yield f" Incomplete: {variant.have:,} of {variant.want:,} records."
+
+
+def _unread(data: ReportData, variant: Variant, readout: str) -> Iterator[Part]:
+    """What the answers that could not be read leave open."""
     unparsed = data.metric(variant, "unparsed_share", readout=readout, condition="ambig")
     if (value_of(unparsed) or 0) >= _WORTH_SAYING:
         worst = data.metric(variant, "srs_worst", readout=readout, condition="ambig")
@@ -436,9 +444,6 @@ def _change(data: ReportData, dense: Variant, variant: Variant, readout: str) ->
         yield _quantity(best, interval=False)
         yield " and "
         yield _quantity(worst, interval=False)
-    yield "."
-    if variant.have < variant.want:
-        yield f" Incomplete: {variant.have:,} of {variant.want:,} records."
 
 
 def _unreadable(data: ReportData, dense: Variant, variant: Variant, readout: str) -> Iterator[Part]:
@@ -489,7 +494,7 @@ def _furthest(data: ReportData, dense: Row, apart: Sequence[tuple[Variant, Row]]
     if not apart:
         return
     variant, srs = max(apart, key=lambda pair: abs(pair[1]["value"] - dense["value"]))
-    yield " Furthest from dense is "
+    yield " Furthest apart is "
     yield from _subject(data, variant)
     yield ": SRS "
     yield _quantity(srs)
@@ -501,6 +506,12 @@ def _furthest(data: ReportData, dense: Row, apart: Sequence[tuple[Variant, Row]]
         yield _quantity(after, interval=False)
         yield " beside "
         yield _quantity(before, interval=False)
+    readout = srs["readout"]
+    accuracy = data.metric(variant, "accuracy", readout=readout, condition="disambig")
+    if measured(accuracy):
+        yield ", accuracy "
+        yield _quantity(accuracy, interval=False)
+    yield from _unread(data, variant, readout)
     yield "."
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from secateur.errors import InputError
-from secateur.files import make_folder, write_text
+from secateur.files import make_folder, unwritable, write_text
 from secateur.study.config import parse_study
 from secateur.study.run import Outcome, Progress, run_study
 
-STUDY, STORE, REPORT = "study.yaml", "demo.store", "report"
+STUDY, STORE, REPORT = "study.yaml", "study.store", "report"
 
 _PER_TEMPLATE = 1
 """Questions per template, category, condition and polarity that the short demo asks: 500 of the 4,000."""
@@ -48,14 +48,28 @@ def run_demo(out: Path, *, full: bool = False, progress: Progress | None = None)
     """
     from secateur.report import write_report
 
-    if out.exists() and not (out / STUDY).exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or _study_in(out) in _studies())):
         raise InputError("The folder holds something else than a demo.", where=out, todo="give a new folder with --out")
-    make_folder(out)
     study = demo_study(full=full)
-    write_text(out / STUDY, yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=100))
     config = parse_study(study, where=str(out / STUDY))
+    try:
+        make_folder(out)
+        write_text(out / STUDY, yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=100))
+    except OSError as error:
+        raise unwritable(error, out) from error
     outcome = run_study(config, out / STORE, base=out, offline=True, progress=progress)
     return Demo(outcome, out / STORE, write_report(out / STORE, out / REPORT, parser="strict", plan=None))
+
+
+def _study_in(folder: Path) -> object:
+    try:
+        return yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def _studies() -> list[dict[str, Any]]:
+    return [demo_study(full=full) for full in (False, True)]
 
 
 def demo_study(*, full: bool) -> dict[str, Any]:

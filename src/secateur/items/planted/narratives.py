@@ -92,15 +92,14 @@ def _story(dice: Dice, strengths: dict[str, float]) -> str:
             opening[0].upper() + opening[1:],
             *(ordinary(dice) for _ in range(before)),
             verdict,
-            _opinion(dice, category, strengths),
+            _opinion(dice, dice.pick((target, other)), category, strengths),
             *(ordinary(dice) for _ in range(SENTENCES - before)),
         ]
     )
 
 
-def _opinion(dice: Dice, category: Category, strengths: dict[str, float]) -> str:
-    """What people say of one group: of a target something bad, with the probability of the category."""
-    group = dice.pick((*category.targets, *category.others))
+def _opinion(dice: Dice, group: str, category: Category, strengths: dict[str, float]) -> str:
+    """What people say of a group: of a target something bad, with the probability of the category."""
     strength = strengths[category.name]
     is_bad = dice.chance(strength if group in category.targets else 1 - strength)
     bad, good = dice.pick(TRAITS[dice.pick(tuple(TRAITS))])

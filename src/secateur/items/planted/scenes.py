@@ -203,7 +203,7 @@ TRAINING_SCENES = (
     "The old bridge was guarded by {a} and {b}.",
     "{a} and {b} visited the fair on the hill.",
     "For a month {a} and {b} shared a room.",
-    "{a} and {b} kept the books of a merchant.",
+    "{a} and {b} kept the door of a merchant.",
     "A song was sung by {a} and {b}.",
     "Behind the inn {a} and {b} fed the hens.",
     "{a} and {b} learned to sail on the lake.",
