@@ -94,9 +94,7 @@ class Subject:
         whole = sum(len(request.tokens) for request in self.requests)
         nodes = tree_nodes(self.loaded.model.config.hidden_size)
         left = sum(len(tree.tokens) for tree in trees(self.requests, nodes))
-        weights = sum(
-            linear.weight.numel() for _, linear in all_linears(self.loaded.model, self.loaded.checkpoint.family)
-        )
+        weights = sum(linear.weight.numel() for _, linear in all_linears(self.loaded.model, self.loaded.family))
         return whole, left, 2.0 * weights * left
 
 

@@ -16,6 +16,8 @@ from secateur.report import format as fmt
 _WIDE = 125
 """Columns of a terminal from which on intervals have room."""
 
+_TITLES = ("SRS (stereotype)", "USR (unknown)", "accuracy", "unreadable")
+
 
 def print_summary(page: Path) -> None:
     """Warnings, the summary's rows in the main readout, what is said of all of them, and where the page is.
@@ -35,8 +37,9 @@ def print_summary(page: Path) -> None:
         title: texts for title, texts in _columns(rows, brief=brief).items() if any(text != fmt.NONE for text in texts)
     }
     table = plain_table(f"{readout} answers", "", *columns)
+    several = len({row["model"] for row in rows}) > 1
     for place, row in enumerate(rows):
-        name = row["variant"] if len({other["model"] for other in rows}) == 1 else f"{row['model']}, {row['variant']}"
+        name = f"{row['model']}, {row['variant']}" if several else row["variant"]
         state = "" if row["state"] == "ok" else row["state"]
         table.add_row(escape(name), state, *(texts[place] for texts in columns.values()))
     shown.print(table)
@@ -44,33 +47,30 @@ def print_summary(page: Path) -> None:
         if claim["kind"] == "finding" and not claim["row"].startswith("summary-"):
             shown.print("- " + claim["text"], markup=False, soft_wrap=whole)
     limits = sum(claim["kind"] == "limit" for claim in said["claims"])
-    shown.print(f"Intervals are {_level(said)} and take items as independent; {limits} limits are told on the page.")
+    level = fmt.percent(said["settings"]["level"], 0)
+    shown.print(f"Intervals are {level} and take items as independent; {limits} limits are told on the page.")
     shown.print(f"report: {page}", markup=False, soft_wrap=True)
-
-
-def _level(said: Mapping[str, Any]) -> str:
-    return fmt.percent(said["settings"]["level"], 0)
 
 
 def _columns(rows: list[dict[str, Any]], *, brief: bool) -> dict[str, list[str]]:
     """Title -> its text in every row; intervals are left to the page where there is no room."""
-    if brief:
-        return {
-            "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
-            "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
-            "SRS": [fmt.percent(row.get("srs")) for row in rows],
-            "USR": [fmt.percent(row.get("usr")) for row in rows],
-            "accuracy": [fmt.percent(row.get("accuracy")) for row in rows],
-            "unread": [fmt.percent(row.get("unparsed_share")) for row in rows],
-        }
+    titles = ("SRS", "USR", "accuracy", "unread") if brief else _TITLES
+    share = _alone if brief else _share
+    texts = (
+        [share(row, "srs") for row in rows],
+        [share(row, "usr") for row in rows],
+        [share(row, "accuracy") for row in rows],
+        [_alone(row, "unparsed_share") for row in rows],
+    )
     return {
         "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
         "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
-        "SRS (stereotype)": [_share(row, "srs") for row in rows],
-        "USR (unknown)": [_share(row, "usr") for row in rows],
-        "accuracy": [_share(row, "accuracy") for row in rows],
-        "unreadable": [fmt.percent(row.get("unparsed_share")) for row in rows],
+        **dict(zip(titles, texts, strict=True)),
     }
+
+
+def _alone(row: Mapping[str, Any], metric: str) -> str:
+    return fmt.percent(row.get(metric))
 
 
 def _share(row: Mapping[str, Any], metric: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from secateur.inference.backend import Backend, Decoding
 from secateur.inference.scripted import ScriptedBackend
 from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_backend import TreeBackend
 from secateur.models.loading import LoadedModel
+
+FromModel: TypeAlias = Callable[[LoadedModel, tuple[int, int, int], Decoding, int], Backend]
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,15 @@ class BackendSpec:
     """
 
     name: str
-    make: Callable[[LoadedModel, tuple[int, int, int], Decoding, int], Backend]
+    make: FromModel
     summary: str
 
 
-def _torch(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
-    return TorchBackend(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
+def _in_memory(kind: type[TorchBackend]) -> FromModel:
+    def make(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
+        return kind(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
 
-
-def _tree(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
-    return TreeBackend(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
+    return make
 
 
 def _scripted(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
@@ -44,9 +46,11 @@ BACKENDS: dict[str, BackendSpec] = {
     spec.name: spec
     for spec in (
         BackendSpec(
-            "torch-tree", _tree, "transformers models on CPU, CUDA or MPS; what prompts share is computed once"
+            "torch-tree",
+            _in_memory(TreeBackend),
+            "transformers models on CPU, CUDA or MPS; what prompts share is computed once",
         ),
-        BackendSpec("torch", _torch, "the same, every prompt by itself: the reference"),
+        BackendSpec("torch", _in_memory(TorchBackend), "the same, every prompt by itself: the reference"),
         BackendSpec("scripted", _scripted, "no model: answers hashed from the request, for tests"),
     )
 }

@@ -39,15 +39,16 @@ def trees(requests: Sequence[Request], budget: int) -> Iterator[Tree]:
     A prompt shares what it has in common with the one before it, so prompts that stand in the order of their tokens
     share all there is to share.
     """
+    shared = [0, *(common(before.tokens, request.tokens) for before, request in pairwise(requests))]
     start, nodes = 0, 0
     for place, request in enumerate(requests):
-        new = len(request.tokens) - (common(requests[place - 1].tokens, request.tokens) if place > start else 0)
+        new = len(request.tokens) - shared[place]
         if place > start and nodes + new > budget:
-            yield _tree(requests[start:place])
-            start, nodes, new = place, 0, len(request.tokens)
+            yield _tree(requests[start:place], shared[start:place])
+            start, nodes, shared[place], new = place, 0, 0, len(request.tokens)
         nodes += new
     if start < len(requests):
-        yield _tree(requests[start:])
+        yield _tree(requests[start:], shared[start:])
 
 
 def common(first: Sequence[int], second: Sequence[int]) -> int:
@@ -58,8 +59,8 @@ def common(first: Sequence[int], second: Sequence[int]) -> int:
     return min(len(first), len(second))
 
 
-def _tree(requests: Sequence[Request]) -> Tree:
-    shared = [0, *(common(a.tokens, b.tokens) for a, b in pairwise(requests))]
+def _tree(requests: Sequence[Request], shared: Sequence[int]) -> Tree:
+    """The tree of some requests, each of which shares so many tokens with the one before it; the first none."""
     n = sum(len(request.tokens) - k for request, k in zip(requests, shared, strict=True))
     tokens, depths = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     sees = np.zeros((n, n), dtype=np.bool_)

@@ -79,7 +79,7 @@ class TreeBackend(TorchBackend):
         config = self._loaded.model.config
         window = getattr(config, "sliding_window", None)
         near = seen if window is None else seen & (distance < window)
-        if self._loaded.checkpoint.family.masks_by_layer:
+        if self._loaded.family.masks_by_layer:
             kinds = dict.fromkeys(config.layer_types)
             return {kind: self._added(near if kind == _SLIDING else seen) for kind in kinds}
         return self._added(near)
