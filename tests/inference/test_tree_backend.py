@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 from tests.tiny import ALL_FAMILIES, tiny_model
 
@@ -28,9 +27,10 @@ def both(request):
     tokens = prompts.tokens([prompts.text(item, order) for item, order in work])
     requests = [Request(i.key, o, ids, seeds=SEEDS) for (i, o), ids in zip(work, tokens, strict=True)]
     requests.sort(key=lambda r: r.tokens)
-    decoding = Decoding(0.3, 4, stop_tokens(loaded.checkpoint, loaded.tokenizer))
+    stops = stop_tokens(loaded.checkpoint, loaded.tokenizer)
 
-    def make(kind, budget=16384):
+    def make(kind, budget=16384, new_tokens=4):
+        decoding = Decoding(0.3, new_tokens, stops)
         return kind(loaded, letters=prompts.letter_tokens, decoding=decoding, token_budget=budget)
 
     return make, requests
@@ -53,6 +53,26 @@ def test_small_trees_and_unsorted_requests_answer_the_same(both, budget):
     assert found.same, found
 
 
+def test_long_answers_are_the_same(both):
+    """Longer than the room that is made for them at first; answers end at different lengths."""
+    make, requests = both
+    plain = list(make(TorchBackend, new_tokens=40).answer(requests[:12]))
+    found = compare(plain, list(make(TreeBackend, new_tokens=40).answer(requests[:12])))
+    assert found.same, found
+
+
+def test_the_models_own_attention_is_back_afterwards(both):
+    make, requests = both
+    backend = make(TreeBackend)
+    config = backend._loaded.model.config
+    usual = config._attn_implementation
+    list(backend.answer(requests[:2]))
+    assert config._attn_implementation == usual
+    with pytest.raises(IndexError):
+        list(backend.answer([Request(1, "012", (10**6,))]))
+    assert config._attn_implementation == usual
+
+
 def request(*tokens, item=0):
     return Request(item, "012", tokens)
 
@@ -64,7 +84,7 @@ def test_a_tree_holds_every_prefix_once():
     assert tree.depths.tolist() == [0, 1, 2, 3, 2, 0]
     assert tree.ends.tolist() == [2, 3, 4, 4, 5]
     for one, end in zip(asked, tree.ends, strict=True):
-        path = np.flatnonzero(tree.sees[end])
+        path = tree.seen_by(end, end + 1)
         assert tuple(tree.tokens[path]) == one.tokens
         assert tree.depths[path].tolist() == list(range(len(one.tokens)))
 

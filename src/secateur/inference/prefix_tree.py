@@ -20,17 +20,28 @@ class Tree:
         requests: The requests.
         tokens: Token of every node; a node stands behind its parent.
         depths: Its place in its prompt, from 0.
-        sees: Whether a node (row) has another one (column) in its prompt up to itself; itself included.
+        after: The first node behind it that does not have it in its prompt; all between have.
         ends: Of each request, the node of its last token. Requests with equal prompts share it.
 
-    Shapes: tokens, depths [nodes]; sees [nodes, nodes]; ends [requests].
+    Shapes: tokens, depths, after [nodes]; ends [requests].
     """
 
     requests: Sequence[Request]
     tokens: npt.NDArray[np.int64]
     depths: npt.NDArray[np.int64]
-    sees: npt.NDArray[np.bool_]
+    after: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def seen_by(self, start: int, end: int) -> npt.NDArray[np.int64]:
+        """The nodes that nodes ``start`` to ``end`` (excluded) have in their prompts, themselves included.
+
+        Shapes: -> [seen], in order.
+        """
+        before = np.flatnonzero(self.after[:start] > start)
+        return np.concatenate([before, np.arange(start, end)])
 
 
 def trees(requests: Sequence[Request], budget: int) -> Iterator[Tree]:
@@ -63,7 +74,7 @@ def _tree(requests: Sequence[Request], shared: Sequence[int]) -> Tree:
     """The tree of some requests, each of which shares so many tokens with the one before it; the first none."""
     n = sum(len(request.tokens) - k for request, k in zip(requests, shared, strict=True))
     tokens, depths = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    sees = np.zeros((n, n), dtype=np.bool_)
+    after = np.full(n, n, dtype=np.int64)
     ends = np.empty(len(requests), dtype=np.int64)
     path = np.empty(0, dtype=np.int64)
     start = 0
@@ -72,9 +83,8 @@ def _tree(requests: Sequence[Request], shared: Sequence[int]) -> Tree:
         end = start + length - k
         tokens[start:end] = request.tokens[k:]
         depths[start:end] = np.arange(k, length)
+        after[path[k:]] = start
         path = np.concatenate([path[:k], np.arange(start, end)])
-        sees[start:end, path[:k]] = True
-        sees[start:end, start:end] = np.tri(end - start, dtype=np.bool_)
         ends[place] = path[-1]
         start = end
-    return Tree(requests, tokens, depths, sees, ends)
+    return Tree(requests, tokens, depths, after, ends)

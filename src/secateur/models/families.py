@@ -45,7 +45,6 @@ class Family:
         linears: Paths, inside a block, of every linear layer, in the order the forward pass meets them.
         summary: One line for listings.
         published_pass: What the published pass walks through; ``None`` where modules of those names are missing.
-        masks_by_layer: Whether its model takes a mask for each kind of attention layer, not one for all.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Family:
     linears: tuple[str, ...]
     summary: str
     published_pass: PublishedPass | None = None
-    masks_by_layer: bool = False
 
     @property
     def docs(self) -> str:
@@ -96,7 +94,6 @@ FAMILIES: dict[str, Family] = {
             _SEPARATE,
             "Gemma 2; four norms a block, soft-capped logits",
             _LLAMA_LIKE,
-            masks_by_layer=True,
         ),
         Family("phi3", "model.layers", _FUSED, "Phi-3 and 3.5; query, key, value and gate, up are fused", _LLAMA_LIKE),
         Family(
@@ -105,7 +102,6 @@ FAMILIES: dict[str, Family] = {
             _SEPARATE,
             "Qwen 2 and 2.5; biases on query, key, value",
             _LLAMA_LIKE,
-            masks_by_layer=True,
         ),
         Family(
             "qwen3",
@@ -113,7 +109,6 @@ FAMILIES: dict[str, Family] = {
             _SEPARATE,
             "Qwen 3, dense; norms on each head's query and key",
             _LLAMA_LIKE,
-            masks_by_layer=True,
         ),
         Family("opt", "model.decoder.layers", _OPT, "OPT; learned positions, biases, no gate in the MLP"),
         Family("gpt_neox", "gpt_neox.layers", _NEOX, "Pythia and GPT-NeoX; query, key, value are fused, biases"),

@@ -1,0 +1,269 @@
+"""Attention of a tree: every token looks at its own prompt and at nothing else. See ``docs/design/prefix-tree.md``.
+
+A model's own attention is replaced while a tree is read, through the interface that transformers has for this.
+Tokens that stand together see nearly the same keys. They are taken in groups, each with the keys that any of it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+
+from secateur.inference.prefix_tree import Tree
+
+_NAME = "secateur-tree"
+_SPAN = 64  # nodes of a group: with fewer the products are small, with more many keys are seen by few
+_KEYS_AT_ONCE = 8192  # gathered at a time; bounds memory for long prompts
+_ROOM = 16  # steps for which there is room from the beginning
+_Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a layer scores keys.
+
+    Args:
+        scaling: Factor of the products.
+        softcap: Scores are pressed between plus and minus this by a hyperbolic tangent; ``None``: they are not.
+        window: How many places of its prompt a token sees, its own included; ``None`` for all.
+    """
+
+    scaling: float
+    softcap: float | None
+    window: int | None
+
+
+class Attention(Protocol):
+    """What stands in for a model's attention."""
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
+        """Shapes: query [heads, new, d]; key, value [key heads, new, d] -> [new, heads, d]."""
+
+
+class Sight:
+    """Which keys of its group each query sees.
+
+    Args:
+        seen: Whether it sees them.
+        distance: How many places back they are.
+
+    Shapes: seen, distance [groups, rows, keys].
+    """
+
+    def __init__(self, seen: npt.NDArray[np.bool_], distance: _Integers) -> None:
+        self._seen, self._distance = seen, distance
+        self._masks: dict[tuple[int | None, int], Tensor] = {}
+
+    def mask(self, window: int | None, times: int, like: Tensor) -> Tensor:
+        """What is added to scores. Shapes: -> [groups, 1, times x rows, keys]."""
+        found = self._masks.get((window, times))
+        if found is None:
+            seen = self._seen if window is None else self._seen & (self._distance < window)
+            hidden = torch.from_numpy(~seen)[:, None].to(like.device).repeat(1, 1, times, 1)
+            found = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device)
+            found.masked_fill_(hidden, torch.finfo(like.dtype).min)
+            self._masks[window, times] = found
+        return found
+
+
+class PromptAttention:
+    """Attention while the prompts of a tree are read.
+
+    Args:
+        tree: The tree.
+        keep: Whether keys and values are kept, for what is drawn afterwards.
+    """
+
+    def __init__(self, tree: Tree, *, keep: bool) -> None:
+        starts = np.arange(0, len(tree), _SPAN)
+        nodes = starts[:, None] + np.arange(_SPAN)
+        self.keys, there = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts.tolist()])
+        rows, keys = np.minimum(nodes, len(tree) - 1)[:, :, None], self.keys[:, None, :]
+        self._sight = Sight(
+            there[:, None] & (keys <= rows) & (rows < tree.after[keys]), tree.depths[rows] - tree.depths[keys]
+        )
+        self._keep = keep
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
+        """See :class:`Attention`."""
+        if self._keep:
+            self.kept[layer] = key, value
+        heads, n, d = query.shape
+        groups, n_keys = self.keys.shape
+        mask = self._sight.mask(how.window, heads // key.shape[0], query)
+        rows = F.pad(query, (0, 0, 0, groups * _SPAN - n)).reshape(heads, groups, _SPAN, d).transpose(0, 1)
+        where = torch.from_numpy(self.keys).to(query.device)
+        found = query.new_empty(groups, _SPAN, heads, value.shape[2])
+        at_once = max(1, _KEYS_AT_ONCE // n_keys)
+        for start in range(0, groups, at_once):
+            part = slice(start, start + at_once)
+            k, v = (states[:, where[part]].transpose(0, 1) for states in (key, value))
+            found[part] = _attended(rows[part], k, v, mask[part], how).transpose(1, 2)
+        return found.reshape(groups * _SPAN, heads, -1)[:n]
+
+
+class DrawnAttention:
+    """Attention while answers are drawn: a drawn token sees its prompt and what was drawn before it on its branch.
+
+    Leaves that stand together are a group. The keys of its prompts are gathered once a layer, with room for what is
+    drawn behind them.
+
+    Args:
+        tree: The tree.
+        read: The attention its prompts were read with, kept.
+        leaves: The nodes that branches grow from.
+        steps: How many tokens will be drawn and read at most.
+
+    Shapes: leaves [leaves], ascending.
+    """
+
+    def __init__(self, tree: Tree, read: PromptAttention, leaves: _Integers, steps: int) -> None:
+        self._kept, self._steps = read.kept, min(steps, _ROOM)
+        self._group = np.unique(leaves // _SPAN, return_inverse=True)[1]
+        firsts = np.flatnonzero(np.diff(self._group, prepend=-1))
+        lasts = np.append(firsts[1:], len(leaves)) - 1
+        self._gathered, there = _rows(
+            [tree.seen_by(a, b + 1) for a, b in zip(leaves[firsts].tolist(), leaves[lasts].tolist(), strict=True)]
+        )
+        keys, nodes = self._gathered[self._group], leaves[:, None]
+        self._seen = there[self._group] & (keys <= nodes) & (nodes < tree.after[keys])
+        self._depths = tree.depths[self._gathered]
+        self._stores: dict[int, list[Tensor]] = {}
+        self.at = tree.depths[leaves]
+        """Place of every branch's last token in its text."""
+
+    def step(self, parents: _Integers) -> None:
+        """A token was drawn on each of these branches.
+
+        Args:
+            parents: Their places among the branches before.
+
+        Shapes: parents [branches], ascending.
+        """
+        self.at, self._group = self.at[parents] + 1, self._group[parents]
+        groups = len(self._gathered)
+        sizes = np.bincount(self._group, minlength=groups)
+        rows = int(sizes.max())
+        place = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
+        self._flat, self._shape = self._group * rows + place, (groups, rows)
+        self._room = rows * self._steps
+        own = place[:, None] == np.arange(rows)
+        self._seen = np.concatenate([self._seen[parents], own], axis=1)
+        self._depths = np.concatenate([self._depths, self._padded(self.at)], axis=1)
+        self._sight = Sight(self._padded(self._seen), self._padded(self.at)[:, :, None] - self._depths[:, None])
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
+        """See :class:`Attention`."""
+        flat = torch.from_numpy(self._flat).to(query.device)
+        q, k, v = (self._laid(states, flat) for states in (query, key, value))
+        keys, values = self._stored(layer, k, v)
+        mask = self._sight.mask(how.window, q.shape[1] // k.shape[1], query)
+        found = _attended(q, keys, values, mask, how)
+        return found.transpose(1, 2).flatten(0, 1)[flat]
+
+    def _stored(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of the groups, these new ones last. Shapes: [groups, heads, rows, d] -> [.., keys, d]."""
+        end = self._seen.shape[1]
+        start = end - self._shape[1]
+        stores = self._stores.get(layer)
+        if stores is None:
+            # Room is made of any key: what stands there is not seen before it is written over.
+            where = np.pad(self._gathered, ((0, 0), (0, self._room)))
+            index = torch.from_numpy(where).to(key.device)
+            stores = [states[:, index].transpose(0, 1) for states in self._kept.pop(layer)]
+        elif stores[0].shape[2] < end:
+            stores = [F.pad(store, (0, 0, 0, self._room)) for store in stores]
+        self._stores[layer] = stores
+        for store, new in zip(stores, (key, value), strict=True):
+            store[:, :, start:end] = new
+        return stores[0][:, :, :end], stores[1][:, :, :end]
+
+    def _laid(self, states: Tensor, flat: Tensor) -> Tensor:
+        """Shapes: [heads, branches, d] -> [groups, heads, rows, d]."""
+        heads, _, d = states.shape
+        groups, rows = self._shape
+        laid = states.new_zeros(heads, groups * rows, d)
+        laid[:, flat] = states
+        return laid.reshape(heads, groups, rows, d).transpose(0, 1)
+
+    def _padded(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Shapes: [branches, ...] -> [groups, rows, ...]."""
+        laid = np.zeros((self._shape[0] * self._shape[1], *values.shape[1:]), dtype=values.dtype)
+        laid[self._flat] = values
+        return laid.reshape(*self._shape, *values.shape[1:])
+
+
+@contextmanager
+def attending(model: PreTrainedModel, attention: Attention) -> Iterator[None]:
+    """Have a model attend in this way; afterwards its own is back."""
+    config = model.config
+    usual = config._attn_implementation
+    active = _active.set(attention)
+    config._attn_implementation = _NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = usual
+        _active.reset(active)
+
+
+_active: ContextVar[Attention] = ContextVar("_active")
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    softcap: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """As transformers calls it. Shapes: [1, heads, new, d] -> [1, new, heads, d]."""
+    del attention_mask
+    layer: Any = module.layer_idx
+    return _active.get()(layer, query[0], key[0], value[0], Scoring(scaling, softcap, sliding_window))[None], None
+
+
+AttentionInterface.register(_NAME, _attend)
+AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, how: Scoring) -> Tensor:
+    """Softmax attention, group by group.
+
+    Shapes: query [groups, heads, rows, d]; key, value [groups, key heads, keys, d];
+    mask [groups, 1, heads / key heads x rows, keys] -> as query.
+    """
+    groups, heads, rows, _ = query.shape
+    # Heads that share a key head stand as rows of it, so that no key is copied.
+    together = query.reshape(groups, key.shape[1], -1, query.shape[3])
+    if how.softcap is None:
+        found = F.scaled_dot_product_attention(together, key, value, mask, scale=how.scaling)
+    else:
+        scores = together @ key.transpose(2, 3) * how.scaling
+        scores = torch.tanh(scores / how.softcap) * how.softcap + mask
+        found = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype) @ value
+    return found.reshape(groups, heads, rows, -1)
+
+
+def _rows(lists: Sequence[_Integers]) -> tuple[_Integers, npt.NDArray[np.bool_]]:
+    """Lists as rows of equal length, filled up with 0, and what is no filling. Shapes: -> both [lists, longest]."""
+    longest = max(map(len, lists))
+    there = np.arange(longest) < np.array([len(row) for row in lists])[:, None]
+    rows = np.zeros(there.shape, dtype=np.int64)
+    rows[there] = np.concatenate(lists)
+    return rows, there
