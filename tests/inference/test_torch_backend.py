@@ -8,8 +8,10 @@ import torch
 from tests.tiny import ALL_FAMILIES, tiny_model
 
 from secateur.inference.backend import Decoding, Request
+from secateur.inference.sameness import compare
 from secateur.inference.sampling import gumbel
 from secateur.inference.torch_backend import TorchBackend, batches
+from secateur.inference.tree_backend import TreeBackend
 from secateur.items.corpora import Window
 from secateur.items.orders import order_number
 from secateur.models.families import blocks_of
@@ -146,3 +148,43 @@ def test_the_walk_ends_where_the_model_does(family):
     whole = seen[0][0] if isinstance(seen[0], tuple) else seen[0]
     assert whole.shape == (3, 90, loaded.model.config.hidden_size)
     torch.testing.assert_close(outputs[0], whole)
+
+
+@pytest.mark.parametrize("kind", [TorchBackend, TreeBackend])
+def test_too_little_memory_halves_the_batches_of_what_is_left(kind, monkeypatch):
+    loaded = tiny_model("llama")
+    requests = [Request(item, "012", tuple(range(item, item + 40)), seeds=(1, 2)) for item in range(130)]
+    decoding = Decoding(0.3, 3, ())
+    reference = list(kind(loaded, letters=LETTERS, decoding=decoding, token_budget=2048).answer(requests))
+    passes, told = [], []
+    usual = loaded.model.forward
+
+    def forward(*arguments, input_ids, **named):
+        passes.append(input_ids.numel())
+        if len(passes) > 3 and input_ids.numel() > 600:
+            raise torch.OutOfMemoryError("no memory")
+        return usual(*arguments, input_ids=input_ids, **named)
+
+    monkeypatch.setattr(loaded.model, "forward", forward)
+    backend = kind(loaded, letters=LETTERS, decoding=decoding, token_budget=2048, short=told.append)
+    found = compare(reference, list(backend.answer(requests)))
+    assert found.same, found
+    assert found.n_samples == 260
+    assert told == [1024, 512]
+    assert 1024 < passes[0] <= 2048
+
+
+def test_too_little_memory_for_small_batches_is_an_error(monkeypatch):
+    loaded = tiny_model("llama")
+
+    def forward(*_, **__):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(loaded.model, "forward", forward)
+    told = []
+    backend = TorchBackend(loaded, letters=LETTERS, decoding=Decoding(0.3, 3, ()), token_budget=2048, short=told.append)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(backend.answer([Request(1, "012", (1, 2, 3))]))
+    with pytest.raises(torch.OutOfMemoryError):
+        list(backend.read_text([Window("c", 0, (1, 2, 3), 2)]))
+    assert told == [1024, 512, 256]

@@ -1,5 +1,6 @@
 """A whole small study on real tiny models and the planted items."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,10 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError
+from secateur.inference.tree_backend import TreeBackend
 from secateur.items.conversations import document_of
 from secateur.items.corpora import Corpus
 from secateur.items.text_protocols import TEXT_PROTOCOLS
@@ -138,6 +141,26 @@ def test_an_interrupted_study_ends_with_the_same_bytes(finished, tmp_path, monke
     monkeypatch.setattr(run_module, "run_ask", real)
     run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
     assert contents(Store.open(tmp_path / "store")) == contents(store)
+
+
+def test_too_little_memory_is_noted_and_remembered(finished, tmp_path, monkeypatch):
+    usual, sizes = TreeBackend._answer_tree, []
+
+    def answer(self, tree):
+        sizes.append(len(tree))
+        if len(tree) > 1024:
+            raise torch.OutOfMemoryError("no memory")
+        return usual(self, tree)
+
+    monkeypatch.setattr(TreeBackend, "_answer_tree", answer)
+    run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
+    assert [size > 1024 for size in sizes[:3]] == [True, True, False]
+    assert max(sizes[2:]) <= 1024  # the other cells begin with what fits
+    store = Store.open(tmp_path / "store")
+    events = [json.loads(line) for line in (store.path / "log.jsonl").read_text().splitlines()]
+    assert [event["token_budget"] for event in events if event["event"] == "out of memory"] == [2048, 1024]
+    assert store.check() == []
+    assert {cell.id: cell.rows for cell in store.cells()} == {cell.id: cell.rows for cell in finished[1].cells()}
 
 
 def test_adding_seeds_orders_items_and_variants_extends_the_cells(finished, tmp_path):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol
 
 from secateur.inference.backend import Backend, Decoding
 from secateur.inference.scripted import ScriptedBackend
-from secateur.inference.torch_backend import TorchBackend
+from secateur.inference.torch_backend import Short, TorchBackend
 from secateur.inference.tree_backend import TreeBackend
 from secateur.models.loading import LoadedModel
 
-FromModel: TypeAlias = Callable[[LoadedModel, tuple[int, int, int], Decoding, int], Backend]
+
+class FromModel(Protocol):
+    """How a backend is made."""
+
+    def __call__(
+        self,
+        loaded: LoadedModel,
+        letters: tuple[int, int, int],
+        decoding: Decoding,
+        token_budget: int,
+        short: Short = lambda tokens: None,
+    ) -> Backend:
+        """Arguments as :class:`TorchBackend` has them."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,7 @@ class BackendSpec:
 
     Args:
         name: Part of every protocol.
-        make: From a model, letter tokens, decoding and token budget to a backend.
+        make: Makes one.
         summary: One line for listings.
     """
 
@@ -31,14 +42,26 @@ class BackendSpec:
 
 
 def _in_memory(kind: type[TorchBackend]) -> FromModel:
-    def make(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
-        return kind(loaded, letters=letters, decoding=decoding, token_budget=token_budget)
+    def make(
+        loaded: LoadedModel,
+        letters: tuple[int, int, int],
+        decoding: Decoding,
+        token_budget: int,
+        short: Short = lambda tokens: None,
+    ) -> Backend:
+        return kind(loaded, letters=letters, decoding=decoding, token_budget=token_budget, short=short)
 
     return make
 
 
-def _scripted(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
-    del loaded, letters, decoding, token_budget
+def _scripted(
+    loaded: LoadedModel,
+    letters: tuple[int, int, int],
+    decoding: Decoding,
+    token_budget: int,
+    short: Short = lambda tokens: None,
+) -> Backend:
+    del loaded, letters, decoding, token_budget, short
     return ScriptedBackend()
 
 

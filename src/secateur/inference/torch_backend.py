@@ -5,7 +5,7 @@ This is the plain path: no sharing between prompts. It is the reference that fas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,8 +22,14 @@ from secateur.models.loading import LoadedModel
 
 _LOGITS_AT_ONCE = 2**28
 _POSITIONS_AT_ONCE = 256  # bounds the float32 copy of a window's logits
+_LEAST_BUDGET = 256  # with memory for less than this, a smaller batch is no help
+
+Short = Callable[[int], None]
+"""Told that the device lacked memory, and how many tokens a batch has from now on."""
 
 Sized = TypeVar("Sized", Request, Window)
+_Piece = TypeVar("_Piece")
+_Result = TypeVar("_Result")
 
 
 def batches(work: Sequence[Sized], token_budget: int) -> Iterator[Sequence[Sized]]:
@@ -45,21 +51,28 @@ class TorchBackend:
         loaded: The model, dense or pruned in place.
         letters: Token ids of the answers A, B, C.
         decoding: How answers are sampled.
-        token_budget: Padded prompt tokens per batch.
+        token_budget: Padded prompt tokens per batch; half of it, and half again, if the device has no memory for them.
+        short: Told of that.
     """
 
     def __init__(
-        self, loaded: LoadedModel, *, letters: tuple[int, int, int], decoding: Decoding, token_budget: int
+        self,
+        loaded: LoadedModel,
+        *,
+        letters: tuple[int, int, int],
+        decoding: Decoding,
+        token_budget: int,
+        short: Short = lambda tokens: None,
     ) -> None:
         self._loaded = loaded
         self._letters = list(letters)
         self._decoding = decoding
         self._token_budget = token_budget
+        self._short = short
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Ask the model; one response per request, in order."""
-        for batch in batches(requests, self._token_budget):
-            yield from self._answer_batch(batch)
+        yield from self._in_memory(requests, batches, self._answer_batch)
 
     def read_text(
         self,
@@ -69,9 +82,42 @@ class TorchBackend:
     ) -> Iterator[TextScore]:
         """Let the model read text; one score per window, in order."""
         # Every position's logits are in memory together; with a vocabulary of 256,000 a full batch would take 17 GB.
-        budget = min(self._token_budget, _LOGITS_AT_ONCE // self._loaded.model.config.vocab_size)
-        for batch in batches(windows, budget):
-            yield from self._read_batch(batch, probe, tokens)
+        most = _LOGITS_AT_ONCE // self._loaded.model.config.vocab_size
+        yield from self._in_memory(
+            windows,
+            lambda work, budget: batches(work, min(budget, most)),
+            lambda batch: self._read_batch(batch, probe, tokens),
+        )
+
+    def _in_memory(
+        self,
+        work: Sequence[Sized],
+        cut: Callable[[Sequence[Sized], int], Iterable[_Piece]],
+        do: Callable[[_Piece], list[_Result]],
+    ) -> Iterator[_Result]:
+        """What ``do`` gives for the pieces that ``cut`` makes, smaller ones once memory does not suffice.
+
+        Raises:
+            torch.OutOfMemoryError: If it does not suffice for small pieces either.
+        """
+        done = 0
+        while done < len(work):
+            for piece in cut(work[done:], self._token_budget):
+                try:
+                    results = do(piece)
+                except torch.OutOfMemoryError:
+                    if self._token_budget < 2 * _LEAST_BUDGET:
+                        raise
+                    break
+                yield from results
+                done += len(results)
+            else:
+                return
+            # Behind the handler, whose error still holds what was on the device.
+            self._token_budget //= 2
+            if self._loaded.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self._short(self._token_budget)
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Request]) -> list[Response]:

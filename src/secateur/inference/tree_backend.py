@@ -28,8 +28,9 @@ class TreeBackend(TorchBackend):
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Ask the model; one response per request, in order."""
-        for tree in trees(requests, min(TREE_NODES, self._token_budget)):
-            yield from self._answer_tree(tree)
+        # More than a tree's nodes are no budget: halving it would change nothing at first.
+        self._token_budget = min(self._token_budget, TREE_NODES)
+        yield from self._in_memory(requests, trees, self._answer_tree)
 
     @torch.inference_mode()
     def _answer_tree(self, tree: Tree) -> list[Response]:

@@ -236,6 +236,7 @@ class _ModelRun:
         self.model = model
         self._progress = progress
         self._in_memory: PlannedVariant | None = None
+        self._memory_for: int | None = None  # tokens in a batch, once more were too many
 
     def run(self, cell: PlannedCell, watcher: Watcher) -> int:
         """Run one cell; gives the rows added."""
@@ -243,7 +244,13 @@ class _ModelRun:
         def make_backend(token_budget: int) -> Backend:
             self._bring(cell.variant)
             make = BACKENDS[self._plan.config.compute.backend].make
-            return make(self._loaded, self.model.prompts.letter_tokens, self.model.decoding, token_budget)
+            budget = min(token_budget, self._memory_for or token_budget)
+            return make(self._loaded, self.model.prompts.letter_tokens, self.model.decoding, budget, short)
+
+        def short(tokens: int) -> None:
+            self._memory_for = tokens
+            self._progress.note(f"the device has not enough memory; going on with {tokens:,} tokens in a batch")
+            self._store.log({"event": "out of memory", "cell": cell.spec.id, "token_budget": tokens})
 
         try:
             if cell.spec.task == "ask":
@@ -257,7 +264,7 @@ class _ModelRun:
                 "The device ran out of memory.",
                 where=f"{self.model.name}, {cell.variant.label}, {cell.spec.task}",
                 got=str(error).splitlines()[0],
-                todo="run into a new store with a smaller compute.token_budget, or on a larger device",
+                todo="smaller batches did not help: run on a larger device; what is answered so far is kept",
             ) from None
 
     def _run_divergence(self, cell: PlannedCell, make_backend: MakeBackend, watcher: Watcher) -> int:
