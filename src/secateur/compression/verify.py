@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from secateur.compression.masks import group_size
+from secateur.compression.masks import group_size, row_slices
 from secateur.compression.recipe import Recipe
 from secateur.errors import SparsityMismatchError
 
@@ -81,11 +81,12 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
             per-row recipe, or a removed weight is not zero.
     """
     rows, columns = kept.shape
-    removed = kept.numel() - int(kept.sum())
+    removed = kept.numel() - int(torch.count_nonzero(kept))
     least, most = expected_removed(planned, layer, rows, columns)
-    per_row = (~kept).sum(dim=1)
-    uneven = planned.per == "row" and bool(((per_row < least // rows) | (per_row > most // rows)).any())
-    left = int(torch.count_nonzero(weight[~kept]))
+    uneven = planned.per == "row" and not all(
+        least // rows <= columns - n <= most // rows for n in torch.count_nonzero(kept, dim=1).tolist()
+    )
+    left = sum(int(torch.count_nonzero(as_integers(weight[part]) * ~kept[part])) for part in row_slices(kept))
     if not least <= removed <= most or uneven or left:
         asked = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         raise SparsityMismatchError(
@@ -96,3 +97,16 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
             got=f"{removed:,} removed, {left:,} of them not zero",
         )
     return LayerCount(layer, rows, columns, removed, zeros_before)
+
+
+def n_zeros(tensor: Tensor) -> int:
+    """How many of its numbers are zero, of either sign. Shapes: any."""
+    return tensor.numel() - int(torch.count_nonzero(tensor))
+
+
+def as_integers(weight: Tensor) -> Tensor:
+    """The same memory, its bits read as integers; all bits zero is the number 0.
+
+    Shapes: as weight.
+    """
+    return weight.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()])
