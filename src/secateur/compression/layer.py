@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from secateur.compression.masks import row_slices
 from secateur.compression.method import LayerStats
 from secateur.compression.recipe import Recipe
-from secateur.compression.verify import LayerCount, as_integers, n_zeros, verify_layer
+from secateur.compression.verify import LayerCount, verify_layer
 from secateur.identity import digest
+from secateur.models.bits import as_integers, n_zeros, row_slices
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from secateur.compression.levels import exact_fraction, n_removed, n_removed_truncated
+from secateur.models.bits import SLICE, as_integers, row_slices
 
 Group: TypeAlias = Literal["row", "tensor"]
 """Within what weights compete: each output row for itself, or the whole matrix."""
@@ -22,11 +23,6 @@ GROUPS: tuple[Group, ...] = ("row", "tensor")
 
 DRAWS = 2**31
 """How many values a random score can take; see :data:`CHANCE`."""
-
-_SLICE = 2**20
-"""Weights that are worked on at once."""
-
-_HALVES = (torch.bfloat16, torch.float16)
 
 
 def keep_top(scores: Tensor, *, sparsity: float | str | Fraction, per: Group) -> Tensor:
@@ -69,6 +65,7 @@ def _without_lowest(scores: Tensor, k: int, per: Group) -> Tensor:
     """Mask without the ``k`` lowest scores of each group. Shapes: scores [o, i] -> bool [o, i]."""
     if k == 0:
         return torch.ones_like(scores, dtype=torch.bool)
+    scores = _comparable(scores)
     if per == "tensor":
         return _without_lowest_of_all(scores, k)
     kept = torch.empty(scores.shape, dtype=torch.bool, device=scores.device)
@@ -98,60 +95,41 @@ def _without_lowest_of_all(scores: Tensor, k: int) -> Tensor:
     return kept
 
 
-def row_slices(matrix: Tensor) -> Iterator[slice]:
-    """Slices of rows that stay in a processor's cache, so that what is made of them never needs fresh memory.
-
-    Shapes: matrix [o, i].
-    """
-    rows, columns = matrix.shape
-    step = max(1, _SLICE // max(1, columns))
-    return (slice(start, start + step) for start in range(0, rows, step))
-
-
 def kth_lowest(groups: Tensor, k: int) -> Tensor:
-    """The ``k``-th lowest value of each group, ``k`` from 1; exact for every dtype.
+    """The ``k``-th lowest value of each group, ``k`` from 1.
 
-    Where a processor selects, 16-bit values are counted by their bit patterns and 32-bit values partially sorted as
-    integers: several times as fast as torch's own selection (LOG.md), which serves accelerators and other dtypes.
+    Integers on a processor are counted where 16 bits wide, else partially sorted, several times as fast as torch's
+    own selection (LOG.md), which serves accelerators and other dtypes.
 
     Shapes: groups [groups, n] -> [groups, 1].
     """
-    if groups.device.type == "cpu" and groups.dtype in _HALVES and len(groups) == 1:
-        return _kth_of_patterns(groups, k)
-    if groups.device.type == "cpu" and groups.dtype in (*_HALVES, torch.float32):
-        return _kth_of_floats(groups.float(), k).to(groups.dtype)
-    if groups.device.type == "cpu" and groups.dtype == torch.int32:
-        return torch.from_numpy(np.partition(groups.numpy(), k - 1, axis=1)[:, k - 1 : k].copy())
-    return torch.kthvalue(groups, k, dim=1, keepdim=True).values
+    if groups.device.type != "cpu" or groups.dtype not in (torch.int16, torch.int32):
+        return torch.kthvalue(groups, k, dim=1, keepdim=True).values
+    values = groups.numpy()
+    if groups.dtype == torch.int16 and len(groups) == 1:
+        return torch.tensor([[_kth_by_counting(values[0], k)]], dtype=torch.int16)
+    return torch.from_numpy(np.partition(values, k - 1, axis=1)[:, k - 1 : k].copy())
 
 
-def _kth_of_patterns(groups: Tensor, k: int) -> Tensor:
-    """Of one group of 16-bit floats, which have at most 65,536 values. Shapes: groups [1, n] -> [1, 1]."""
-    patterns = groups.contiguous().view(torch.int16).numpy().view(np.uint16)[0]
+def _kth_by_counting(values: npt.NDArray[np.int16], k: int) -> int:
+    shifted = values.view(np.uint16)
     counts = np.zeros(2**16, dtype=np.int64)
-    for start in range(0, len(patterns), _SLICE):
-        counts += np.bincount(patterns[start : start + _SLICE], minlength=2**16)
-    there = torch.from_numpy(np.flatnonzero(counts).astype(np.uint16).view(np.int16)).view(groups.dtype)
-    order = torch.argsort(there.float()).numpy()
-    place = int(np.searchsorted(counts[counts > 0][order].cumsum(), k))
-    return there[order[place]].reshape(1, 1)
+    for start in range(0, len(values), SLICE):
+        counts += np.bincount(shifted[start : start + SLICE], minlength=2**16)
+    ordered = np.roll(counts, 2**15)  # from the lowest, -2**15, on
+    return int(np.searchsorted(ordered.cumsum(), k)) - 2**15
 
 
-def _kth_of_floats(groups: Tensor, k: int) -> Tensor:
-    """Of float32 groups, by their bits as integers of the same order. Shapes: groups [groups, n] -> [groups, 1]."""
-    bits = groups.contiguous().view(torch.int32).numpy()
-    ordered = _ordered(bits)
-    ordered.partition(k - 1, axis=1)
-    found = _ordered(ordered[:, k - 1 : k])
-    return torch.from_numpy(found).view(torch.float32)
+def _comparable(scores: Tensor) -> Tensor:
+    """Scores as integers of the same order, where they are floats of 0 and above on a processor; else as they are.
 
-
-def _ordered(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Bits of float32 numbers as integers of the same order, and back; -0 comes just below 0."""
-    flipped = bits >> 31
-    flipped &= 0x7FFFFFFF
-    flipped ^= bits
-    return flipped
+    Shapes: as scores.
+    """
+    if scores.device.type == "cpu" and scores.dtype in (torch.bfloat16, torch.float16, torch.float32):
+        integers = as_integers(scores.contiguous())
+        if not integers.numel() or int(integers.numpy().min()) >= 0:  # -0 is below 0 as an integer, not as a float
+            return integers
+    return scores
 
 
 def _keep_truncated(scores: Tensor, level: Fraction, per: Group) -> Tensor:
@@ -162,6 +140,7 @@ def _keep_above_threshold(scores: Tensor, level: Fraction, per: Group) -> Tensor
     k = n_removed_truncated(group_size(scores.shape, per), level)
     if k == 0:
         return torch.ones_like(scores, dtype=torch.bool)
+    scores = _comparable(scores)
     return scores > kth_lowest(scores.reshape(1, -1) if per == "tensor" else scores, k)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,10 @@ from typing import Self
 
 from torch import Tensor
 
-from secateur.compression.verify import n_zeros
 from secateur.files import TEMP_SUFFIX
+from secateur.models.bits import as_bytes, n_zeros
 from secateur.models.checkpoint import Checkpoint
-from secateur.models.weight_file import WeightFile, as_bytes
+from secateur.models.weight_file import WeightFile
 
 
 @dataclass
@@ -32,11 +34,12 @@ class Shards:
 
     Headers are copied as they are, so every tensor lies where it lies in the base. The files take their whole size at
     once: a disk that is too small is found before the work, not after it. They get their names when all are complete.
+    While a tensor is worked on, the next is read and the last is written.
 
     Args:
         checkpoint: The base.
         folder: Where to.
-        see: Shown every dense tensor once, whole or in pieces, before anything is done with it.
+        see: Shown every dense tensor once, whole or in pieces, before anything is done with it, one at a time.
 
     Raises:
         OSError: If the disk is full or the folder cannot be written; so do all methods.
@@ -49,6 +52,8 @@ class Shards:
         self._see = see
         self._written: set[str] = set()
         self._targets: dict[str, io.FileIO] = {}
+        self._reader, self._writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._writing: Future[int] | None = None
         self.counted = Counted()
 
     def __enter__(self) -> Self:
@@ -65,18 +70,25 @@ class Shards:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._opened:
+            self._reader.shutdown()
+            self._writer.shutdown()
             if kind is None:
+                self._wait()
                 for target in self._targets.values():
                     os.fsync(target.fileno())
         if kind is None:
             for file in self._targets:
                 self._temporary(file).replace(self._folder / file)
 
-    def read(self, name: str) -> Tensor:
-        """A dense tensor. Shapes: as stored."""
-        tensor = self._sources[self._home[name]].read(name)
-        self._see(name, tensor)
-        return tensor
+    def read(self, names: Iterable[str]) -> Iterator[Tensor]:
+        """Dense tensors in this order. Shapes: each as stored."""
+        coming: deque[Future[Tensor]] = deque()
+        for name in names:
+            coming.append(self._reader.submit(self._read, name))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
     def write(self, name: str, tensor: Tensor) -> None:
         """Write what became of a tensor to its place. Shapes: as stored."""
@@ -86,17 +98,31 @@ class Shards:
     def copy_the_rest(self) -> None:
         """Write all tensors that were not written, as they are in the base."""
         for source in self._sources.values():
-            for name in source.tensors.keys() - self._written:
+            for name in source.tensors:
+                if name in self._written:
+                    continue
                 offset = 0
                 for piece in source.pieces(name):
                     self._see(name, piece)
-                    offset += self._put(name, offset, piece)
+                    self._put(name, offset, piece)
+                    offset += piece.nbytes
 
-    def _put(self, name: str, offset: int, numbers: Tensor) -> int:
+    def _read(self, name: str) -> Tensor:
+        tensor = self._sources[self._home[name]].read(name)
+        self._see(name, tensor)
+        return tensor
+
+    def _put(self, name: str, offset: int, numbers: Tensor) -> None:
         file = self._home[name]
+        self._wait()
+        start = self._sources[file].tensors[name].start + offset
+        self._writing = self._writer.submit(_write_all, self._targets[file], start, as_bytes(numbers))
         self.counted.zeros += n_zeros(numbers)
         self.counted.weights += numbers.numel()
-        return _write_all(self._targets[file], self._sources[file].tensors[name].start + offset, as_bytes(numbers))
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
 
     def _temporary(self, file: str) -> Path:
         return self._folder / (file + TEMP_SUFFIX)

@@ -24,10 +24,10 @@ from secateur.compression.recipe import Recipe, planned_digest
 from secateur.compression.shards import Shards
 from secateur.errors import InputError
 from secateur.identity import digest, short
+from secateur.models.bits import all_finite, as_bytes
 from secateur.models.families import all_linears, linears_by_block
 from secateur.models.hollow import block_weights, filled, outer_weights
-from secateur.models.loading import LoadedModel, all_finite, not_finite, stored_names
-from secateur.models.weight_file import as_bytes
+from secateur.models.loading import LoadedModel, not_finite, stored_names
 
 
 @torch.no_grad()
@@ -60,8 +60,10 @@ def prune_files(
     with folder_in_the_making(out) as (kept, folder):
         examined = _Examined(hollow)
         with Shards(checkpoint, folder, examined.see) as shards:
-            for name, input_sq_sum, also in _layers(hollow, planned, sequences, kept):
-                weight = shards.read(f"{name}.weight").to(hollow.device)
+            layers = _layers(hollow, planned, sequences, kept)
+            dense = shards.read(f"{name}.weight" for name, _ in all_linears(hollow.model, hollow.family))
+            for (name, input_sq_sum, also), stored in zip(layers, dense, strict=True):
+                weight = stored.to(hollow.device)
                 made.add(prune_layer(planned, name, weight, [*also, weight], input_sq_sum), input_sq_sum)
                 shards.write(f"{name}.weight", weight.cpu())
             shards.copy_the_rest()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from secateur.compression.masks import group_size, row_slices
+from secateur.compression.masks import group_size
 from secateur.compression.recipe import Recipe
 from secateur.errors import SparsityMismatchError
+from secateur.models.bits import as_integers, row_slices
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,3 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
             got=f"{removed:,} removed, {left:,} of them not zero",
         )
     return LayerCount(layer, rows, columns, removed, zeros_before)
-
-
-def n_zeros(tensor: Tensor) -> int:
-    """How many of its numbers are zero, of either sign. Shapes: any."""
-    return tensor.numel() - int(torch.count_nonzero(tensor))
-
-
-def as_integers(weight: Tensor) -> Tensor:
-    """The same memory, its bits read as integers; all bits zero is the number 0.
-
-    Shapes: as weight.
-    """
-    return weight.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()])

@@ -23,8 +23,9 @@ from safetensors import SafetensorError, safe_open
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
 from secateur.identity import digest
+from secateur.models.bits import as_bytes
 from secateur.models.families import Family, family_of
-from secateur.models.weight_file import WeightFile, as_bytes
+from secateur.models.weight_file import WeightFile
 
 SHIPPED = ("planted", "unplanted")
 """Models that ship: small, taught a world of text with known prejudices, or with none (docs/planted-model.md)."""

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from secateur.errors import InputError, UnsupportedModelError
 from secateur.identity import digest
+from secateur.models.bits import all_finite
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.families import Family, all_linears
 
@@ -127,15 +128,6 @@ def stored_names(checkpoint: Checkpoint, model: PreTrainedModel) -> dict[str, st
                 if there in checkpoint.weight_map:
                     found.setdefault(name, there)
     return found
-
-
-def all_finite(numbers: torch.Tensor) -> bool:
-    """Whether no number is NaN or infinite: the largest magnitude is neither then. Shapes: any."""
-    if not numbers.is_floating_point() or not numbers.numel():
-        return True
-    if numbers.element_size() == 1:  # torch compares no 8-bit floats
-        numbers = numbers.float()
-    return bool(torch.isfinite(numbers.abs().amax()))
 
 
 def not_finite(names: list[str], checkpoint: Checkpoint) -> InputError:

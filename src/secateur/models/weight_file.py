@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
@@ -124,15 +125,15 @@ class WeightFile:
         return file
 
     def _next(self, file: io.FileIO, n_bytes: int) -> torch.Tensor:
-        buffer = torch.empty(n_bytes, dtype=torch.uint8)
-        view = buffer.numpy().data
+        buffer = np.empty(n_bytes, np.uint8)  # NumPy asks for huge pages, which come several times as fast
+        view = buffer.data
         done = 0
         while done < n_bytes:
             read = file.readinto(view[done:])
             if not read:
                 raise InputError("A weight file ended too early.", where=self.path, todo="leave it alone and try again")
             done += read
-        return buffer
+        return torch.from_numpy(buffer)
 
     def _placed(self, name: str, entry: dict[str, Any]) -> StoredTensor:
         if entry["dtype"] not in _DTYPES:
@@ -143,9 +144,3 @@ class WeightFile:
             )
         start, end = (len(self.header) + offset for offset in entry["data_offsets"])
         return StoredTensor(name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), start, end)
-
-
-def as_bytes(tensor: torch.Tensor) -> memoryview:
-    """A contiguous tensor's own memory as bytes. Shapes: any -> [bytes]."""
-    flat = tensor.reshape(-1)
-    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")
