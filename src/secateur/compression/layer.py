@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,21 +52,33 @@ def prune_layer(
     """
     sums = None if input_sq_sum is None else input_sq_sum.to(stored.device)
     stats = LayerStats(layer=name, mask_seed=planned.mask_seed or 0, input_sq_sum=sums)
-    if planned.spec.prunes(name):
-        kept = planned.spec.rule.keep(planned.spec.scores(stored, stats), planned.sparsity, planned.per)
-    else:
-        kept = torch.ones(stored.shape, dtype=torch.bool, device=stored.device)
-    for weight in weights:
-        zeros_before = n_zeros(weight)
-        _remove(weight, kept)
-        count = verify_layer(planned, name, weight, kept, zeros_before)
-    return PrunedLayer(count, mask_digest(name, kept))
+    with _one_thread():
+        if planned.spec.prunes(name):
+            kept = planned.spec.rule.keep(planned.spec.scores(stored, stats), planned.sparsity, planned.per)
+        else:
+            kept = torch.ones(stored.shape, dtype=torch.bool, device=stored.device)
+        for weight in weights:
+            zeros_before = n_zeros(weight)
+            _remove(weight, kept)
+            count = verify_layer(planned, name, weight, kept, zeros_before)
+        return PrunedLayer(count, mask_digest(name, kept))
 
 
 def mask_digest(name: str, kept: Tensor) -> str:
     """Identity of one layer's mask. Shapes: kept bool [o, i], true where the weight stays."""
     packed = np.packbits(kept.reshape(-1).cpu().numpy())
     return digest("mask", [name, list(kept.shape), hashlib.sha256(packed.data).hexdigest()])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Slices are small: sharing them out among threads doubled the processor time of a whole model (LOG.md)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _remove(weight: Tensor, kept: Tensor) -> None:
