@@ -33,7 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         with temp.open("rb+") as handle:
             os.fsync(handle.fileno())
         temp.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         remove_quietly(temp)
         raise unwritable(error, path) from error
@@ -89,7 +89,7 @@ def make_folder(folder: Path) -> None:
         folder = folder.parent
     for new in reversed(missing):
         new.mkdir(exist_ok=True)
-        _sync_folder(new.parent)
+        sync_folder(new.parent)
 
 
 def share_as_usual(path: Path) -> None:
@@ -126,7 +126,12 @@ def unwritable(error: OSError, path: Path) -> StoreUnwritableError:
     return StoreUnwritableError(what, where=path, got=error.strerror or str(error), todo=todo)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` outlast a power cut.
+
+    Raises:
+        OSError: If it cannot be synced; see `unwritable`.
+    """
     if os.name == "nt":  # Windows cannot open a folder for syncing
         return
     handle = os.open(folder, os.O_RDONLY)

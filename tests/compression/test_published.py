@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from tests.reference.pruning import published_inputs, whole_forward_inputs
-from tests.tiny import tiny_checkpoint, tiny_model
+from tests.tiny import tiny_checkpoint, tiny_folder, tiny_model
 
-from secateur.compression.folder import write_pruned_folder
 from secateur.compression.levels import n_removed_truncated
 from secateur.compression.masks import CHANCE, THRESHOLD
 from secateur.compression.method import LayerStats
@@ -20,6 +19,7 @@ from secateur.errors import SparsityMismatchError, UnsupportedModelError
 from secateur.models.families import FAMILIES, all_linears
 from secateur.models.published import PUBLISHED
 from secateur.models.shapes import linear_shapes
+from secateur.study.prune import PruneRequest, prune_to_folder
 
 SEQUENCES = [[1, *range(10 + 7 * i, 70 + 7 * i)] for i in range(4)]
 WALKED = [family.name for family in FAMILIES.values() if family.published_pass]
@@ -53,8 +53,9 @@ def test_wanda_pia_against_its_description(family):
     made = realise(loaded, recipe("wanda-pia", "0.5", calibration="c"), sequences=SEQUENCES)
     seen = published_inputs(reference.model, SEQUENCES, block_arguments(reference.model, SEQUENCES[0]))
     pruned = 0
+    cut = dict(all_linears(loaded.model, loaded.family))
     for name, linear in all_linears(reference.model, reference.family):
-        kept = made.mask(name, tuple(linear.weight.shape))
+        kept = cut[name].weight != 0
         if name.endswith(LEFT_DENSE):
             assert kept.all()
             assert name not in made.statistics
@@ -99,11 +100,9 @@ def test_what_stays_dense_is_counted():
 
 
 def test_the_model_card_names_what_stayed_dense(tmp_path):
-    loaded = tiny_model("mistral")
-    planned = recipe("wanda-pia", "0.5", calibration="c")
-    made = realise(loaded, planned, sequences=SEQUENCES)
-    out = write_pruned_folder(loaded.checkpoint, planned, made, tmp_path / "out")
-    assert "| Linears left dense | down_proj, o_proj |" in (out / "README.md").read_text()
+    asked = PruneRequest(str(tiny_folder("mistral")), "wanda-pia", "0.5", sequences=4, length=48)
+    prune_to_folder(asked, tmp_path / "out")
+    assert "| Linears left dense | down_proj, o_proj |" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if not family.published_pass])

@@ -7,6 +7,7 @@ from tests.reference.pruning import lowest_go, wanda_kept, whole_forward_inputs
 from tests.tiny import ALL_FAMILIES, tiny_model
 
 from secateur.compression.dense import restore_dense
+from secateur.compression.layer import mask_digest
 from secateur.compression.realise import realise
 from secateur.compression.recipe import planned_digest, recipe
 from secateur.compression.verify import verify_layer
@@ -34,7 +35,7 @@ def test_magnitude_against_sorting(family):
     for name, weight in weights_of(loaded).items():
         kept = torch.tensor(lowest_go(dense[name].abs(), LEVEL, "tensor"))
         assert torch.equal(weight, torch.where(kept, dense[name], 0.0)), name
-        assert torch.equal(made.mask(name, tuple(weight.shape)), kept)
+        assert made.layer_digests[name] == mask_digest(name, kept)
     for name, value in everything_else(loaded).items():
         assert torch.equal(value, others[name]), f"{name} is no linear of a block and must not change"
 
@@ -44,6 +45,7 @@ def test_propagated_wanda_against_the_unmodified_forward_pass(family):
     """Norms of each block from hooks on the whole model, whose earlier blocks are pruned already."""
     loaded, reference = tiny_model(family), tiny_model(family)
     made = realise(loaded, recipe("wanda", LEVEL, calibration="c"), sequences=SEQUENCES)
+    masks = {}
     for index, block in enumerate(blocks_of(reference.model, reference.family)):
         linears = linears_of(block, reference.family, f"{reference.family.blocks}.{index}")
         inputs = whole_forward_inputs(reference.model, list(linears), SEQUENCES)
@@ -51,10 +53,11 @@ def test_propagated_wanda_against_the_unmodified_forward_pass(family):
             sums = inputs[name].double().square().sum(0)
             np.testing.assert_allclose(made.statistics[name], sums.numpy(), rtol=1e-5)
             kept = torch.tensor(wanda_kept(linear.weight, inputs[name], LEVEL))
-            assert torch.equal(made.mask(name, tuple(linear.weight.shape)), kept), name
+            assert made.layer_digests[name] == mask_digest(name, kept), name
+            masks[name] = kept
         with torch.no_grad():
             for name, linear in linears.items():
-                linear.weight *= made.mask(name, tuple(linear.weight.shape))
+                linear.weight *= masks[name]
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
@@ -100,9 +103,12 @@ def test_random_masks_depend_on_seed_and_layer_and_on_no_weight():
 
 
 def test_random_masks_remove_every_place_equally_often():
-    made = [realise(tiny_model("llama"), recipe("random", "0.5", mask_seed=seed)) for seed in range(40)]
-    name, shape = "model.layers.1.mlp.up_proj", (48, 32)
-    share = torch.stack([one.mask(name, shape).float() for one in made]).mean(0)
+    shares = []
+    for seed in range(40):
+        loaded = tiny_model("llama")
+        realise(loaded, recipe("random", "0.5", mask_seed=seed))
+        shares.append((loaded.model.model.layers[1].mlp.up_proj.weight != 0).float())
+    share = torch.stack(shares).mean(0)
     # 40 draws a place, mean 1/2: the standard error of a row's mean (32 places) is 0.014.
     assert abs(float(share.mean()) - 0.5) < 0.001
     assert float((share.mean(1) - 0.5).abs().max()) < 5 * 0.014

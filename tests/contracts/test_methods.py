@@ -30,10 +30,19 @@ def test_the_kernel_is_pure(method):
     assert first.dtype in (torch.float32, torch.int32)
 
 
+@pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16], ids=str)
+def test_16_bit_weights_are_scored_in_float32_or_exactly(method, narrow):
+    first = method.scores(weight(narrow), stats())
+    assert first.dtype in (torch.float32, torch.int32, narrow)
+
+
 def test_scores_do_not_depend_on_the_storage_dtype(method):
     """A bfloat16 checkpoint gives the masks of the same numbers in float32."""
     narrow = weight(torch.bfloat16)
-    assert torch.equal(method.scores(narrow, stats()), method.scores(narrow.float(), stats()))
+    scores, wide = method.scores(narrow, stats()), method.scores(narrow.float(), stats())
+    assert torch.equal(scores.to(wide.dtype), wide)
+    for level in ("0.29", "0.5"):
+        assert torch.equal(kept(method, level, scores=scores), kept(method, level, scores=wide))
 
 
 def kept(method, level, per=None, scores=None):

@@ -15,7 +15,7 @@ from secateur.inference.tree_backend import TreeBackend
 from secateur.items.corpora import Window
 from secateur.items.orders import order_number
 from secateur.models.families import blocks_of
-from secateur.models.walk import BlockWalk
+from secateur.models.walk import BlockWalk, InMemory
 
 LETTERS = (39, 40, 41)
 PROMPTS = [tuple(range(10, 10 + n)) for n in (90, 60, 75)]
@@ -137,9 +137,9 @@ def test_the_walk_ends_where_the_model_does(family):
     """The last block gives what it gives in an ordinary forward pass."""
     loaded = tiny_model(family)
     sequences = [list(range(10 + i, 100 + i)) for i in range(3)]
-    walk = BlockWalk(loaded, sequences)
+    hidden = InMemory()
+    walk = BlockWalk(loaded, sequences, hidden)
     for index in range(len(walk)):
-        outputs = walk.observe(index, lambda name, x: None)
         walk.advance(index)
     seen = []
     blocks_of(loaded.model, loaded.family)[-1].register_forward_hook(lambda _m, _a, output: seen.append(output))
@@ -147,7 +147,7 @@ def test_the_walk_ends_where_the_model_does(family):
         loaded.model(torch.tensor(sequences))
     whole = seen[0][0] if isinstance(seen[0], tuple) else seen[0]
     assert whole.shape == (3, 90, loaded.model.config.hidden_size)
-    torch.testing.assert_close(outputs[0], whole)
+    torch.testing.assert_close(next(iter(hidden)), whole)
 
 
 @pytest.mark.parametrize("kind", [TorchBackend, TreeBackend])

@@ -11,6 +11,7 @@ from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.families import all_linears
 from secateur.models.loading import check_device, load_model, load_tokenizer, stop_tokens
 from secateur.models.tiny import build_tiny_model
+from secateur.models.weight_file import WeightFile
 
 
 @pytest.fixture
@@ -202,8 +203,8 @@ def test_the_headers_give_the_shapes_of_the_loaded_model(family, monkeypatch):
     def read(*_):
         raise AssertionError("weights were read")
 
-    monkeypatch.setattr(Checkpoint, "weight", read)
-    monkeypatch.setattr(Checkpoint, "tensors", read)
+    monkeypatch.setattr(WeightFile, "read", read)
+    monkeypatch.setattr(WeightFile, "pieces", read)
     assert list(Checkpoint(tiny_folder(family), "m").linear_shapes().items()) == expected
 
 

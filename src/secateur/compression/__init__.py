@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from secateur.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from secateur.compression.folder import write_pruned_folder
     from secateur.compression.masks import keep_top
     from secateur.compression.methods import METHODS
     from secateur.compression.realise import Realisation
     from secateur.compression.recipe import Recipe
+    from secateur.compression.stream import prune_files
 
-__all__ = ["METHODS", "Realisation", "Recipe", "keep_top", "write_pruned_folder"]
+__all__ = ["METHODS", "Realisation", "Recipe", "keep_top", "prune_files"]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -25,6 +25,6 @@ __getattr__, __dir__ = lazy_exports(
         "Realisation": "realise",
         "Recipe": "recipe",
         "keep_top": "masks",
-        "write_pruned_folder": "folder",
+        "prune_files": "stream",
     },
 )

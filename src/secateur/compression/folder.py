@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from secateur import __version__
 from secateur.compression.realise import Realisation
 from secateur.compression.recipe import Recipe, planned_digest
-from secateur.errors import InputError
-from secateur.files import share_as_usual, unwritable
+from secateur.compression.shards import Counted
+from secateur.errors import InputError, UnsupportedModelError, VerificationError
+from secateur.files import TEMP_SUFFIX, sync_folder, unwritable, write_text
 from secateur.models.checkpoint import SHIPPED, Checkpoint
+from secateur.records.lease import lease
 
 _COPIED = ("*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*")
 _CARD = "README.md"
+_CONFIG = "config.json"
 _RECIPE = "secateur.json"
 
 
@@ -41,91 +40,98 @@ def check_new_folder(out: Path) -> None:
         raise InputError("The output folder is not empty.", where=out, todo="give a new folder")
 
 
-def write_pruned_folder(
-    checkpoint: Checkpoint, planned: Recipe, made: Realisation, out: Path, *, calibration: str | None = None
-) -> Path:
-    """Write the base checkpoint with the realisation's masks applied.
+@contextmanager
+def folder_in_the_making(out: Path) -> Iterator[tuple[Path, Path]]:
+    """Give a folder for what a killed run leaves to the next, and an empty one that becomes ``out`` in one step.
+
+    Both lie in a hidden folder beside ``out``, whose name follows from ``out``'s, so that the next run finds it.
 
     Args:
-        checkpoint: The dense model.
-        planned: What was asked.
-        made: What it became on this checkpoint.
         out: A folder that does not exist or is empty.
-        calibration: One line about the calibration text, for the model card.
 
     Raises:
         InputError: If ``out`` is not empty.
-        UnsupportedModelError: If the checkpoint stores a pruned weight under another name or shape.
-        StoreUnwritableError: If the disk is full or the folder cannot be written; nothing is left behind.
+        StoreBusyError: If another process is making it.
+        StoreUnwritableError: If the disk is full or the folder cannot be written; ``out`` is untouched.
     """
     check_new_folder(out)
-    for layer in made.packed_masks:
-        checkpoint.check_weight(layer)
+    whole = out.resolve()
+    partial = whole.parent / f".{whole.name}.partial"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        partial.chmod(0o777 & ~_umask())
+        with lease(partial, what=f"the pruned model {out}"):
+            check_new_folder(out)
+            folder, kept = partial / "model", partial / "calibration"
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                yield kept, folder
+                (folder / (_CONFIG + TEMP_SUFFIX)).replace(folder / _CONFIG)  # last: without it, nothing is a model
+                sync_folder(folder)
+                if whole.exists():
+                    whole.rmdir()
+                folder.replace(whole)
+                sync_folder(whole.parent)
+                shutil.rmtree(kept, ignore_errors=True)
+            except (InputError, UnsupportedModelError, VerificationError):
+                shutil.rmtree(kept, ignore_errors=True)  # the next run would end there too
+                raise
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                if not any(kept.glob("*/*")):
+                    shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise unwritable(error, out) from error
-    try:
-        for pattern in _COPIED:
-            for path in checkpoint.folder.glob(pattern):
-                shutil.copyfile(path, partial / path.name)
-        n_zero = n_all = 0
-        for file in checkpoint.files:
-            zero, weights = _write_masked(checkpoint, file, made, partial / file)
-            n_zero, n_all = n_zero + zero, n_all + weights
-        facts = _facts(checkpoint, planned, made, n_zero, n_all, calibration)
-        (partial / _RECIPE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        (partial / _CARD).write_text(model_card(facts), encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise unwritable(error, out) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return out
 
 
-def _write_masked(checkpoint: Checkpoint, file: str, made: Realisation, target: Path) -> tuple[int, int]:
-    """Write one weight file; gives its zeros and its weights."""
-    tensors: dict[str, torch.Tensor] = {}
-    for name, tensor in checkpoint.tensors(file):
-        layer = name.removesuffix(".weight")
-        if layer in made.packed_masks:
-            rows, columns = tensor.shape
-            tensors[name] = tensor.masked_fill(~made.mask(layer, (rows, columns)), 0)
-        else:
-            tensors[name] = tensor
-    with safe_open(checkpoint.folder / file, framework="pt") as opened:
-        metadata = dict(opened.metadata() or {}) | {"format": "pt"}
-    save_file(tensors, target, metadata=metadata)
-    share_as_usual(target)
-    weights = sum(tensor.numel() for tensor in tensors.values())
-    return weights - sum(int(torch.count_nonzero(tensor)) for tensor in tensors.values()), weights
+def write_facts(
+    folder: Path,
+    checkpoint: Checkpoint,
+    base: str,
+    planned: Recipe,
+    made: Realisation,
+    counted: Counted,
+    calibration: str | None = None,
+) -> None:
+    """Write everything but the weights: the base's own files, the facts about the pruning, the model card.
+
+    Args:
+        folder: Of :func:`folder_in_the_making`.
+        checkpoint: The dense model.
+        base: Its digest.
+        planned: What was asked.
+        made: What it became on this checkpoint.
+        counted: Zeros and weights of all tensors written.
+        calibration: One line about the calibration text, for the model card.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    for pattern in _COPIED:
+        for path in checkpoint.folder.glob(pattern):
+            shutil.copyfile(path, folder / (path.name + TEMP_SUFFIX if path.name == _CONFIG else path.name))
+    facts = _facts(checkpoint, base, planned, made, counted, calibration)
+    write_text(folder / _RECIPE, json.dumps(facts, indent=2) + "\n")
+    write_text(folder / _CARD, model_card(facts))
 
 
 def _facts(
-    checkpoint: Checkpoint, planned: Recipe, made: Realisation, n_zero: int, n_all: int, calibration: str | None
+    checkpoint: Checkpoint, base: str, planned: Recipe, made: Realisation, counted: Counted, calibration: str | None
 ) -> dict[str, object]:
     return {
         "secateur": __version__,
         "base_model": checkpoint.reference,
         "base_revision": checkpoint.revision,
-        "base_digest": checkpoint.digest,
+        "base_digest": base,
         "recipe": planned.plain,
         "label": planned.label,
-        "planned_digest": planned_digest(checkpoint.digest, planned),
+        "planned_digest": planned_digest(base, planned),
         "realised_digest": made.digest,
         "achieved_sparsity": made.achieved_sparsity,
         "removed_weights": made.removed,
         "pruned_linears_weights": made.weights,
         "left_dense": ", ".join(sorted(planned.spec.stays_dense)),
-        "zeros_in_whole_model": n_zero,
-        "weights_in_whole_model": n_all,
+        "zeros_in_whole_model": counted.zeros,
+        "weights_in_whole_model": counted.weights,
         "calibration_text": calibration,
     }
 
@@ -176,9 +182,3 @@ def model_card(facts: dict[str, object]) -> str:
 def _plain(text: str) -> str:
     """Text that means itself in a Markdown table."""
     return html.escape(text).replace("|", "&#124;").replace("\n", " ")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,7 +13,7 @@ from secateur.compression.recipe import Recipe
 from secateur.errors import InputError, VerificationError
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
-from secateur.models.walk import BlockWalk, PublishedWalk
+from secateur.models.walk import BlockWalk, HiddenStates, PublishedWalk
 
 Statistics = Mapping[str, npt.NDArray[np.float32]]
 """Layer name -> sum of squares of each input feature."""
@@ -49,15 +49,34 @@ def linears_with_inputs(
             known = torch.from_numpy(np.array(statistics[name])) if method.prunes(name) else None
             yield name, linear, known
     elif sequences:
-        walk = PublishedWalk(loaded, sequences) if planned.propagation == "pia" else BlockWalk(loaded, sequences)
+        walk = walk_for(loaded, planned, sequences)
         for index in range(len(walk)):
-            sums = InputSums()
-            outputs = walk.observe(index, sums.see)
+            sums = observe_block(walk, index, planned)
             for name, linear in walk.linears(index).items():
                 yield name, linear, sums.of(name) if method.prunes(name) else None
-            walk.advance(index, None if planned.propagation == "propagated" else outputs)
+            leave_block(walk, index, planned)
     else:
         raise InputError(f"{planned.method} needs calibration sequences or stored statistics.")
+
+
+def walk_for(
+    loaded: LoadedModel, planned: Recipe, sequences: Sequence[Sequence[int]], hidden: HiddenStates | None = None
+) -> BlockWalk:
+    """The walk in which a recipe's input statistics are measured; arguments as of the walk."""
+    return (PublishedWalk if planned.propagation == "pia" else BlockWalk)(loaded, sequences, hidden)
+
+
+def observe_block(walk: BlockWalk, index: int, planned: Recipe) -> InputSums:
+    """Measure the inputs of a dense block's linears; where the next block is to see dense outputs, let it see these."""
+    sums = InputSums()
+    walk.observe(index, sums.see, advance=planned.propagation != "propagated")
+    return sums
+
+
+def leave_block(walk: BlockWalk, index: int, planned: Recipe) -> None:
+    """Where the next block is to see what the pruned block gives, and there is a next, let it."""
+    if planned.propagation == "propagated" and index + 1 < len(walk):
+        walk.advance(index)
 
 
 class InputSums:

@@ -10,10 +10,12 @@ from secateur.compression.method import LayerStats, Method
 def magnitude_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     """|W_oi|. Han et al. 2015, arXiv:1506.02626.
 
-    Shapes: weight [o, i] -> float32 [o, i].
+    In the dtype of the weight: taking a sign away is exact in any, and 16-bit scores are selected faster.
+
+    Shapes: weight [o, i] -> [o, i].
     """
     del stats
-    return weight.float().abs()
+    return weight.abs()
 
 
 MAGNITUDE = Method(

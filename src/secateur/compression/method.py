@@ -33,7 +33,8 @@ class LayerStats:
 
 
 Scores = Callable[[Tensor, LayerStats], Tensor]
-"""``scores(weight [o, i], stats) -> [o, i]``: low scores go first. Float32 inside, inputs unmodified."""
+"""``scores(weight [o, i], stats) -> [o, i]``: low scores go first. Float32 inside wherever something is rounded, inputs
+unmodified, and the same order for equal numbers of any dtype."""
 
 
 @dataclass(frozen=True)

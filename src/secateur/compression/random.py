@@ -17,8 +17,9 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     """
     n = weight.numel()
     words = bits(Domain.MASK, stats.mask_seed, stats.layer).random_raw(-(-n // 2))
-    halves = words.astype("<u8").view("<u4")[:n] >> 1  # little-endian on every machine: low half first
-    return torch.from_numpy(halves.astype(np.int32)).reshape(weight.shape).to(weight.device)
+    halves = words.astype("<u8", copy=False).view("<u4")[:n]  # little-endian on every machine: low half first
+    halves >>= 1
+    return torch.from_numpy(halves.astype("=u4", copy=False).view(np.int32)).reshape(weight.shape).to(weight.device)
 
 
 RANDOM = Method(

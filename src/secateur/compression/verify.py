@@ -11,6 +11,7 @@ from torch import Tensor
 from secateur.compression.masks import group_size
 from secateur.compression.recipe import Recipe
 from secateur.errors import SparsityMismatchError
+from secateur.models.bits import as_integers, row_slices
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,12 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
             per-row recipe, or a removed weight is not zero.
     """
     rows, columns = kept.shape
-    removed = kept.numel() - int(kept.sum())
+    removed = kept.numel() - int(torch.count_nonzero(kept))
     least, most = expected_removed(planned, layer, rows, columns)
-    per_row = (~kept).sum(dim=1)
-    uneven = planned.per == "row" and bool(((per_row < least // rows) | (per_row > most // rows)).any())
-    left = int(torch.count_nonzero(weight[~kept]))
+    uneven = planned.per == "row" and not all(
+        least // rows <= columns - n <= most // rows for n in torch.count_nonzero(kept, dim=1).tolist()
+    )
+    left = sum(int(torch.count_nonzero(as_integers(weight[part]) * ~kept[part])) for part in row_slices(kept))
     if not least <= removed <= most or uneven or left:
         asked = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         raise SparsityMismatchError(

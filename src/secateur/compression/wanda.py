@@ -17,7 +17,8 @@ def wanda_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     """
     if stats.input_sq_sum is None:
         raise ValueError(f"wanda needs the input norms of {stats.layer}")
-    return weight.float().abs() * stats.input_sq_sum.float().sqrt()
+    # The product goes where abs() put its result, or float() its own: one float32 matrix less at a time.
+    return weight.abs().float().mul_(stats.input_sq_sum.float().sqrt())
 
 
 WANDA = Method(

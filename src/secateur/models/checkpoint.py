@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +23,9 @@ from safetensors import SafetensorError, safe_open
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
 from secateur.identity import digest
+from secateur.models.bits import as_bytes
 from secateur.models.families import Family, family_of
+from secateur.models.weight_file import WeightFile
 
 SHIPPED = ("planted", "unplanted")
 """Models that ship: small, taught a world of text with known prejudices, or with none (docs/planted-model.md)."""
@@ -124,11 +126,21 @@ class Checkpoint:
         """Names of the weight files, sorted."""
         return sorted(set(self.weight_map.values()))
 
-    def tensors(self, file: str) -> Iterator[tuple[str, torch.Tensor]]:
-        """Every tensor of one weight file with its name, sorted by name, one in memory at a time."""
-        with self._open(file) as opened:
-            for name in sorted(opened.keys()):
-                yield name, opened.get_tensor(name)
+    @cached_property
+    def weight_files(self) -> dict[str, WeightFile]:
+        """Name of each weight file -> the file, for reading without mapping it into memory; sorted by name."""
+        return {file: WeightFile(self.folder / file) for file in self.files}
+
+    def file_of(self, name: str) -> WeightFile:
+        """The weight file that holds this tensor.
+
+        Raises:
+            InputError: If the index names the wrong file.
+        """
+        file = self.weight_files[self.weight_map[name]]
+        if name not in file.tensors:
+            raise InputError("A weight file has not the tensor that the index names.", where=file.path, allowed=name)
+        return file
 
     def check_weight(self, layer: str) -> str:
         """The name a linear's weight is stored under, once it is sure that it can be pruned; no numbers are read.
@@ -137,8 +149,7 @@ class Checkpoint:
             UnsupportedModelError: If it is stored under another name, or not as 16- or 32-bit floats.
         """
         name = self._weight_name(layer)
-        with self._open(self.weight_map[name]) as opened:
-            dtype = opened.get_slice(name)[:0].dtype  # no rows, so nothing is read
+        dtype = self.file_of(name).tensors[name].dtype
         if dtype not in _FLOATS:
             raise UnsupportedModelError(
                 "A weight is stored in a format that cannot be pruned.",
@@ -155,9 +166,7 @@ class Checkpoint:
             UnsupportedModelError: As :meth:`check_weight`.
         """
         name = self.check_weight(layer)
-        with self._open(self.weight_map[name]) as opened:
-            tensor: torch.Tensor = opened.get_tensor(name)
-        return tensor
+        return self.file_of(name).read(name)
 
     def linear_shapes(self) -> dict[str, tuple[int, int]]:
         """Full layer name -> (rows, columns) of every linear that is pruned, in model order; only headers are read.
@@ -205,12 +214,14 @@ class Checkpoint:
     @cached_property
     def digest(self) -> str:
         """Identity of the base model: every tensor's name, dtype, shape and bytes, and what the config computes."""
-        rows: list[list[Any]] = []
-        with ExitStack() as stack:
-            opened = {file: stack.enter_context(self._open(file)) for file in self.files}
-            for name, file in self.weight_map.items():
-                tensor = opened[file].get_tensor(name)
-                rows.append([name, str(tensor.dtype), list(tensor.shape), _bytes_digest(tensor)])
+        return self.digest_of({name: _bytes_digest(self.file_of(name).pieces(name)) for name in self.weight_map})
+
+    def digest_of(self, hashes: Mapping[str, str]) -> str:
+        """The same identity, from the SHA-256 of every tensor's bytes, for whoever read them anyway."""
+        places = {name: self.file_of(name).tensors[name] for name in self.weight_map}
+        rows: list[list[Any]] = [
+            [name, str(place.dtype), list(place.shape), hashes[name]] for name, place in places.items()
+        ]
         config = {key: value for key, value in self.config.items() if key not in _SAVED_BY}
         return digest("model", [rows, config])
 
@@ -319,6 +330,8 @@ def _from_hub(reference: str, revision: str | None, offline: bool) -> Checkpoint
     return Checkpoint(folder, reference, revision=folder.name)
 
 
-def _bytes_digest(tensor: torch.Tensor) -> str:
-    flat = tensor.contiguous().reshape(-1)
-    return hashlib.sha256(flat.view(torch.uint8).numpy().data if flat.numel() else b"").hexdigest()
+def _bytes_digest(pieces: Iterable[torch.Tensor]) -> str:
+    hashed = hashlib.sha256()
+    for piece in pieces:
+        hashed.update(as_bytes(piece))
+    return hashed.hexdigest()

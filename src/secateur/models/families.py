@@ -45,6 +45,7 @@ class Family:
         linears: Paths, inside a block, of every linear layer, in the order the forward pass meets them.
         summary: One line for listings.
         published_pass: What the published pass walks through; ``None`` where modules of those names are missing.
+        stored_as: Pairs of a tensor's name in the model and its name in the files, where they differ.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Family:
     linears: tuple[str, ...]
     summary: str
     published_pass: PublishedPass | None = None
+    stored_as: tuple[tuple[str, str], ...] = ()
 
     @property
     def docs(self) -> str:
@@ -111,7 +113,13 @@ FAMILIES: dict[str, Family] = {
             _LLAMA_LIKE,
         ),
         Family("opt", "model.decoder.layers", _OPT, "OPT; learned positions, biases, no gate in the MLP"),
-        Family("gpt_neox", "gpt_neox.layers", _NEOX, "Pythia and GPT-NeoX; query, key, value are fused, biases"),
+        Family(
+            "gpt_neox",
+            "gpt_neox.layers",
+            _NEOX,
+            "Pythia and GPT-NeoX; query, key, value are fused, biases",
+            stored_as=(("lm_head.weight", "embed_out.weight"),),
+        ),
     )
 }
 """Architectures by ``model_type``."""
@@ -181,5 +189,11 @@ def linears_of(block: nn.Module, family: Family, prefix: str) -> dict[str, nn.Li
 
 def all_linears(model: nn.Module, family: Family) -> Iterator[tuple[str, nn.Linear]]:
     """Every linear that is pruned, with its full name, in model order."""
+    for linears in linears_by_block(model, family):
+        yield from linears.items()
+
+
+def linears_by_block(model: nn.Module, family: Family) -> Iterator[dict[str, nn.Linear]]:
+    """For each block in order, full layer name -> linear."""
     for index, block in enumerate(blocks_of(model, family)):
-        yield from linears_of(block, family, f"{family.blocks}.{index}").items()
+        yield linears_of(block, family, f"{family.blocks}.{index}")

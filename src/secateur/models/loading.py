@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from secateur.errors import InputError, UnsupportedModelError
 from secateur.identity import digest
+from secateur.models.bits import all_finite
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.families import Family, all_linears
 
@@ -76,13 +78,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
         ) from error
     model, info = result
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if names := sorted(str(name) for name in info.get(kind, ())):
-            raise UnsupportedModelError(
-                "The weights do not fit the model: " + kind.replace("_keys", "") + " tensors.",
-                where=checkpoint.folder,
-                got=_first_few(names),
-                todo="check that config.json and the weights belong together",
-            )
+        _refuse_any(kind.removesuffix("_keys"), map(str, info.get(kind, ())), checkpoint)
     _check_finite(model, checkpoint)
     _check_untied(model, checkpoint)
     for name, _ in all_linears(model, checkpoint.family):
@@ -90,6 +86,58 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
     return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, target, dtype)
+
+
+def check_fit(checkpoint: Checkpoint, model: PreTrainedModel) -> None:
+    """The checks of :func:`load_model` that need no numbers, from the files' headers.
+
+    Args:
+        checkpoint: A local checkpoint.
+        model: What its config describes, on torch's meta device.
+
+    Raises:
+        UnsupportedModelError: If weights are missing, left over, of another shape, in a format that cannot be
+            pruned, or tied across pruned layers.
+    """
+    shapes = {name: place.shape for file in checkpoint.weight_files.values() for name, place in file.tensors.items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    stored = stored_names(checkpoint, model)
+    missing = wanted.keys() - stored
+    # As transformers: old files hold some buffers that are computed now.
+    ignored = [*(model._keys_to_ignore_on_load_unexpected or ()), r"rotary_emb\.inv_freq"]
+    unexpected = [
+        name for name in shapes.keys() - stored.values() if not any(re.search(pattern, name) for pattern in ignored)
+    ]
+    mismatched = [name for name, there in stored.items() if wanted[name] != shapes[there]]
+    for kind, names in (("missing", missing), ("unexpected", unexpected), ("mismatched", mismatched)):
+        _refuse_any(kind, names, checkpoint)
+    _check_untied(model, checkpoint)
+    for name, _ in all_linears(model, checkpoint.family):
+        checkpoint.check_weight(name)
+
+
+def stored_names(checkpoint: Checkpoint, model: PreTrainedModel) -> dict[str, str]:
+    """Name in the model's state dict -> name in the files; of tied weights that are stored once, both have it."""
+    tied: dict[str, str] = model.all_tied_weights_keys
+    partners = tied | {source: target for target, source in tied.items()}
+    renamed = dict(checkpoint.family.stored_as)
+    found: dict[str, str] = {}
+    for name in model.state_dict():
+        for known in (name, partners.get(name, name)):
+            for there in (known, renamed.get(known, known)):
+                if there in checkpoint.weight_map:
+                    found.setdefault(name, there)
+    return found
+
+
+def not_finite(names: list[str], checkpoint: Checkpoint) -> InputError:
+    """The error for weights that are NaN or infinite."""
+    return InputError(
+        "The model has weights that are NaN or infinite.",
+        where=checkpoint.folder,
+        got=_first_few(names),
+        todo="such a model cannot be scored or compared; get an intact copy",
+    )
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
@@ -173,13 +221,19 @@ def in_a_line(error: Exception, longest: int = 200) -> str:
 
 
 def _check_finite(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
-    broken = [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]
+    broken = [name for name, weight in model.named_parameters() if not all_finite(weight)]
     if broken:
-        raise InputError(
-            "The model has weights that are NaN or infinite.",
+        raise not_finite(broken, checkpoint)
+
+
+def _refuse_any(kind: str, names: Iterable[str], checkpoint: Checkpoint) -> None:
+    if found := sorted(names):
+        raise UnsupportedModelError(
+            f"The weights do not fit the model: {kind} tensors.",
             where=checkpoint.folder,
-            got=_first_few(broken),
-            todo="such a model cannot be scored or compared; get an intact copy",
+            got=_first_few(found),
+            todo="check that config.json and the weights belong together; if they do, load the model once with "
+            "transformers, save it with save_pretrained, and use that folder",
         )
 
 

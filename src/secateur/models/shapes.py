@@ -14,11 +14,12 @@ from secateur.models.families import all_linears, family_of
 from secateur.models.loading import in_a_line
 
 
-def meta_model(config: Mapping[str, Any]) -> PreTrainedModel:
+def meta_model(config: Mapping[str, Any], *, dtype: torch.dtype | None = None) -> PreTrainedModel:
     """The model of a config, with shapes and no numbers: every parameter is on torch's meta device.
 
     Args:
         config: As in ``config.json``; fields that are missing take their architecture's defaults.
+        dtype: Of its parameters; the config's own if ``None``.
 
     Raises:
         UnsupportedModelError: For an unknown architecture, or a config that transformers cannot build.
@@ -27,7 +28,7 @@ def meta_model(config: Mapping[str, Any]) -> PreTrainedModel:
     from_config: Any = AutoModelForCausalLM.from_config  # no annotations
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = from_config(CONFIG_MAPPING[family.name].from_dict(dict(config)))
+            model: PreTrainedModel = from_config(CONFIG_MAPPING[family.name].from_dict(dict(config)), dtype=dtype)
     except (
         ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError, StrictDataclassError,
     ) as error:  # fmt: skip

@@ -2,13 +2,14 @@
 
 The blocks are run one at a time on stored hidden states, so that what a block gives can be changed (by pruning it)
 before the next one sees it. What a block needs besides hidden states (masks, position embeddings) differs by
-architecture and by block; it is recorded from one ordinary forward pass, not rebuilt.
+architecture and by block; it is recorded from one forward pass in which stand-ins that hand hidden states on take the
+blocks' places, not rebuilt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,25 +24,74 @@ Observer = Callable[[str, Tensor], None]
 _TOKENS_PER_BATCH = 4096
 
 
+class HiddenStates(Protocol):
+    """What enters the next block, a batch at a time."""
+
+    @property
+    def entered(self) -> bool:
+        """Whether the batches are there, from an earlier walk."""
+
+    def append(self, batch: Tensor) -> None:
+        """Add a batch, before the first block. Shapes: [batch, tokens, hidden]."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The batches in order."""
+
+    def change(self, block: Callable[[Tensor], Tensor]) -> None:
+        """Replace every batch by what ``block`` makes of it."""
+
+
+class InMemory:
+    """Hidden states as a list of tensors."""
+
+    def __init__(self) -> None:
+        self._batches: list[Tensor] = []
+
+    @property
+    def entered(self) -> bool:
+        """As the protocol says."""
+        return bool(self._batches)
+
+    def append(self, batch: Tensor) -> None:
+        """As the protocol says."""
+        self._batches.append(batch)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """As the protocol says."""
+        return iter(self._batches)
+
+    def change(self, block: Callable[[Tensor], Tensor]) -> None:
+        """As the protocol says."""
+        for place, batch in enumerate(self._batches):
+            self._batches[place] = block(batch)
+
+
 class BlockWalk:
     """The blocks of a model in order, with the hidden states that enter the current one.
 
     Args:
-        loaded: The model; its blocks may be changed between :meth:`observe` and :meth:`advance`.
+        loaded: The model; its blocks may be changed between :meth:`observe` and :meth:`advance`. Of their weights only
+            those of the block that runs need be in memory.
         sequences: Token ids, all of one length.
+        hidden: Where hidden states are kept; if it has some already, the walk goes on from them.
 
     Shapes: sequences [n][tokens]; hidden states, kept in batches, [batch, tokens, hidden].
     """
 
-    def __init__(self, loaded: LoadedModel, sequences: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, sequences: Sequence[Sequence[int]], hidden: HiddenStates | None = None
+    ) -> None:
         self._blocks = blocks_of(loaded.model, loaded.family)
         self._family = loaded.family
         self._arguments: dict[int, list[dict[str, Any]]] = {}
+        self._hidden = InMemory() if hidden is None else hidden
         rows = max(1, _TOKENS_PER_BATCH // len(sequences[0]))
-        self._hidden: list[Tensor] = []
+        goes_on = self._hidden.entered
         for start in range(0, len(sequences), rows):
             batch = torch.tensor([list(s) for s in sequences[start : start + rows]], device=loaded.device)
-            self._hidden.append(self._enter(loaded.model, batch))
+            entering = self._enter(loaded.model, batch)
+            if not goes_on:
+                self._hidden.append(entering)
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -50,22 +100,31 @@ class BlockWalk:
         """Full name -> linear of block ``index``."""
         return linears_of(self._blocks[index], self._family, f"{self._family.blocks}.{index}")
 
-    def observe(self, index: int, see: Observer) -> list[Tensor]:
-        """Run block ``index``, showing every linear's input to ``see``; gives the block's outputs."""
+    def observe(self, index: int, see: Observer, *, advance: bool = False) -> None:
+        """Run block ``index``, showing every linear's input to ``see``.
+
+        Args:
+            index: Which block.
+            see: The observer.
+            advance: Let the next block see what the block gives in this pass.
+        """
         handles = [
             linear.register_forward_pre_hook(lambda _module, args, name=name: see(name, args[0]))
             for name, linear in self.linears(index).items()
         ]
         try:
-            return [self._run(index, hidden) for hidden in self._hidden]
+            if advance:
+                self.advance(index)
+            else:
+                for hidden in self._hidden:
+                    self._run(index, hidden)
         finally:
             for handle in handles:
                 handle.remove()
 
-    def advance(self, index: int, outputs: list[Tensor] | None = None) -> None:
-        """Let the next block see what block ``index`` gives now, or the ``outputs`` it gave before."""
-        for place, hidden in enumerate(self._hidden):
-            self._hidden[place] = self._run(index, hidden) if outputs is None else outputs[place]
+    def advance(self, index: int) -> None:
+        """Let the next block see what block ``index`` gives now."""
+        self._hidden.change(lambda hidden: self._run(index, hidden))
 
     @torch.inference_mode()
     def _run(self, index: int, hidden: Tensor) -> Tensor:
@@ -78,22 +137,23 @@ class BlockWalk:
         seen: list[dict[str, Any]] = []
         first: list[Tensor] = []
 
-        def record(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            hidden = args[0] if args else kwargs["hidden_states"]
+        def stand_in(hidden_states: Tensor, *_: Any, **others: Any) -> Tensor:
             if not first:
-                first.append(hidden)
-            seen.append({key: value for key, value in kwargs.items() if key != "hidden_states"})
-            if batch.shape[0] in self._arguments:
+                first.append(hidden_states)
+            seen.append(others)
+            if batch.shape[0] in self._arguments or len(seen) == len(self._blocks):
                 raise _Entered
+            return hidden_states
 
-        handles = [block.register_forward_pre_hook(record, with_kwargs=True) for block in self._blocks]
+        for block in self._blocks:
+            block.forward = stand_in
         try:
             model(input_ids=batch, use_cache=False, logits_to_keep=1)
         except _Entered:
             pass
         finally:
-            for handle in handles:
-                handle.remove()
+            for block in self._blocks:
+                del block.forward
         self._arguments.setdefault(batch.shape[0], seen)
         return first[0]
 
@@ -108,12 +168,15 @@ class PublishedWalk(BlockWalk):
     Args:
         loaded: The model; it stays dense while it is walked.
         sequences: Token ids, all of one length.
+        hidden: As for :class:`BlockWalk`.
 
     Raises:
         UnsupportedModelError: If the family has no such pass.
     """
 
-    def __init__(self, loaded: LoadedModel, sequences: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, sequences: Sequence[Sequence[int]], hidden: HiddenStates | None = None
+    ) -> None:
         found = loaded.family.published_pass
         if found is None:
             raise UnsupportedModelError(
@@ -123,7 +186,7 @@ class PublishedWalk(BlockWalk):
                 todo="use wanda, which walks any family's own forward pass",
             )
         self._parts = found
-        super().__init__(loaded, sequences)
+        super().__init__(loaded, sequences, hidden)
 
     @torch.inference_mode()
     def _run(self, index: int, hidden: Tensor) -> Tensor:
@@ -142,4 +205,4 @@ class PublishedWalk(BlockWalk):
 
 
 class _Entered(Exception):  # noqa: N818 - a signal that ends a forward pass early, not an error
-    """The first block was reached."""
+    """What was to be recorded has been."""

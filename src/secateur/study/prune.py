@@ -8,15 +8,17 @@ from typing import cast, get_args
 
 import torch
 
-from secateur.compression.folder import check_new_folder, write_pruned_folder
+from secateur.compression.folder import check_new_folder
 from secateur.compression.methods import METHODS
-from secateur.compression.realise import Realisation, realise
+from secateur.compression.realise import Realisation
 from secateur.compression.recipe import recipe
+from secateur.compression.stream import prune_files
 from secateur.errors import ConfigError
 from secateur.inference.dtype import fast_dtype
 from secateur.items.corpora import PACKAGED, Cut, calibration_digest, calibration_sequences, load_corpus
 from secateur.models.checkpoint import find_checkpoint
-from secateur.models.loading import begin_token, load_model, load_tokenizer
+from secateur.models.hollow import hollow_model
+from secateur.models.loading import begin_token, load_tokenizer
 from secateur.randomness import check_seed
 from secateur.study.config import calibration_size
 from secateur.study.plan import check_context, resolve_device, tokenize_with
@@ -80,9 +82,9 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     base = Path()
     checkpoint = find_checkpoint(asked.model, revision=asked.revision, offline=offline, base=base)
     sequences, about = None, None
+    tokenizer = load_tokenizer(checkpoint)
     if method.needs_inputs:
         corpus = load_corpus(asked.calibration, base=base, offline=offline)
-        tokenizer = load_tokenizer(checkpoint)
         usual_number, usual_length = calibration_size(asked.calibration)
         number, length = asked.sequences or usual_number, asked.length or usual_length
         check_context(checkpoint, length, "--length")
@@ -107,7 +109,5 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     )
     device = resolve_device(asked.device)
     dtype: torch.dtype = getattr(torch, fast_dtype(device) if method.needs_inputs else "float32")
-    loaded = load_model(checkpoint, device=device, dtype=dtype)
-    made = realise(loaded, planned, sequences=sequences)
-    write_pruned_folder(checkpoint, planned, made, out, calibration=about)
-    return made
+    hollow = hollow_model(checkpoint, tokenizer, device=device, dtype=dtype)
+    return prune_files(hollow, planned, out, sequences=sequences, calibration=about)

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from secateur.models import bits
+from secateur.models.bits import all_finite, as_bytes, as_integers, n_zeros
+
+FLOATS = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
+
+
+@pytest.fixture(autouse=True, params=[2**20, 3], ids=["one slice", "many slices"])
+def size_of_slices(request, monkeypatch):
+    monkeypatch.setattr(bits, "SLICE", request.param)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_zeros_of_both_signs_are_counted_and_subnormals_are_not(dtype):
+    smallest = torch.finfo(dtype).smallest_normal / 4
+    numbers = torch.tensor([[0.0, -0.0, 1.0, -2.0], [smallest, -smallest, 0.0, 5.0]], dtype=torch.float64).to(dtype)
+    assert n_zeros(numbers) == n_zeros(numbers.T) == 3
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_one_number_that_is_not_finite_is_found(dtype, place):
+    largest = torch.finfo(dtype).max
+    numbers = torch.tensor([1.0, -2.0, 0.0, -0.0, largest, -largest, 3.0], dtype=torch.float64).to(dtype)
+    assert all_finite(numbers)
+    for value in (float("nan"), -float("nan"), *([float("inf"), -float("inf")] if dtype.itemsize > 1 else [])):
+        spoiled = numbers.clone()
+        spoiled[place] = value
+        assert not all_finite(spoiled)
+
+
+def test_numbers_that_are_no_floats():
+    assert all_finite(torch.arange(3))
+    assert n_zeros(torch.arange(3)) == 1
+    assert n_zeros(torch.tensor([True, False])) == 1
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_none_and_one(dtype):
+    assert all_finite(torch.empty(0, 4, dtype=dtype))
+    assert n_zeros(torch.empty(0, 4, dtype=dtype)) == 0
+    assert as_bytes(torch.empty(0, 4, dtype=dtype)).nbytes == 0
+    assert n_zeros(torch.zeros((), dtype=dtype)) == 1
+
+
+def test_bits_are_the_numbers_own_memory():
+    numbers = torch.tensor([1.0, -0.0])
+    as_integers(numbers)[0] = 0
+    assert numbers[0] == 0
+    assert bytes(as_bytes(numbers)) == b"\0\0\0\0\0\0\0\x80"
