@@ -54,24 +54,27 @@ class Peer:
         offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str((log.parent / "datasets").absolute())}
         self._log = log.open("w", encoding="utf-8")
         self._script = script
+        answers, theirs = os.pipe()
         self._process = subprocess.Popen(
             # Not resolved: a link to the interpreter is what makes it the environment's.
-            [str(python.absolute()), str(HERE / script)],
+            [str(python.absolute()), str(HERE / script), str(theirs)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=self._log,
             stderr=self._log,
+            pass_fds=[theirs],
             text=True,
             env={**os.environ, **offline, **thread_limits(threads), "PYTHONPATH": ""},
         )
+        os.close(theirs)
+        self._answers = os.fdopen(answers, encoding="utf-8")
         self.ask({**first, "threads": threads})
 
     def ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Give an order and wait for the answer."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise SystemExit(f"{self._script} ended with {self._process.wait()}; see {self._log.name}")
         answer: dict[str, Any] = json.loads(line)
@@ -86,6 +89,7 @@ class Peer:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+        self._answers.close()
         self._log.close()
 
 

@@ -1,7 +1,7 @@
 """The line a peer's process and ``peers.py`` talk over: a JSON object a line each way. Standard library only.
 
-A worker runs in the peer's own environment, loads its model once, and answers orders until its input ends. What the
-peer itself prints goes to standard error.
+A worker runs in the peer's own environment, loads its model once, and answers orders until its input ends. Answers
+have a pipe of their own, named in the first argument, because peers print, some while they are imported.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ def serve(prepare: Callable[[dict[str, Any]], Callable[[dict[str, Any]], dict[st
     Args:
         prepare: From the first order to the function that answers the later ones.
     """
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints must not stand between the answers
+    answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     answer = None
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,9 +1,10 @@
 """Secateur against the tools one would otherwise use, on the same model and the same questions.
 
-    python benchmarks/peers.py --bbq FOLDER [--peer lm-eval] [--items 256] [--threads N] [--out peers.json]
+    python benchmarks/peers.py --bbq FOLDER [--peer lm-eval] [--peer llm-compressor] [--items 256] [--threads N]
+        [--out peers.json]
 
-About five minutes on two cores, and before the first run as long again for the peers' environments (made under
-``--work``; 1.5 GB each). Prints ratios and writes JSON.
+About a quarter of an hour on two cores, and before the first run some minutes more for the peers' environments (made under
+``--work``). Prints ratios and writes JSON.
 
 **lm-evaluation-harness**, backend ``hf``, at the batch size of 1, 4, 8, 16, 32 and ``auto`` that is best for it:
 
@@ -21,8 +22,18 @@ counts. What could be called unfair:
   would share less. The harness does not look for shared beginnings, but it asks for three letters in one pass.
 - Twelve options and three letters are different questions to a model. That ratio compares what an item costs, not the
   same numbers computed twice; the ratio for letters does, and how far the two agree is measured.
-- Where a prompt ends in white space the harness counts that token to the answer. It adds the same to all three letters,
-  so letters are compared after renormalising over the three.
+- Where a prompt ends in white space, the harness counts that token to the answer. It adds the same to all letters, so
+  they are compared after renormalising over the three.
+
+**llm-compressor**, ``WandaPruningModifier`` in its sequential pipeline, at the batch size of 1, 8 and 32 that is best
+for it, against Secateur's Wanda, both propagated: the random model, the same 32 x 256 calibration tokens, seven levels.
+Each level is a run of its own in both. Neither loading the model nor getting the dense weights back between levels is
+timed. What could be called unfair:
+
+- It wants an older transformers than Secateur's, and both run the model's own blocks by it.
+- Secateur's time includes checking and hashing every mask, which llm-compressor does not do.
+- Both read the tokens twice a block, and that grows with the calibration; llm-compressor's tracing of the model and its
+  sort of every row do not. With fewer tokens the ratio is larger, with more it is smaller.
 """
 
 from __future__ import annotations
@@ -30,7 +41,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,13 +52,25 @@ import torch
 from peer_process import Peer, peer_python, thread_limits
 
 from measuring import best_of_turns, load_average, say, seconds_of
+from secateur.compression.dense import restore_dense
+from secateur.compression.realise import Realisation, realise
+from secateur.compression.recipe import recipe
 from secateur.inference.backend import Response
 from secateur.inference.tree_backend import TreeBackend
+from secateur.items.corpora import PACKAGED, calibration_digest, calibration_sequences, load_corpus
 from secateur.items.item import Item
-from subjects import SEEDS, Subject, bbq_items, both_subjects
+from secateur.models.families import all_linears
+from secateur.models.loading import LoadedModel, begin_token
+from secateur.study.plan import tokenize_with
+from subjects import SEEDS, Subject, bbq_items, both_subjects, random_llama
 
 BATCHES = (1, 4, 8, 16, 32, "auto")
 TRIAL_ITEMS = 64
+LEVELS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
+COMPARED = "0.5"
+CALIBRATION = (32, 256)
+"""Sequences and tokens in each."""
+WANDA_BATCHES = (1, 8, 32)
 BBQ_FIELDS = (
     "question_polarity",
     "context_condition",
@@ -193,7 +217,90 @@ def renormalised(logprobs: np.ndarray) -> np.ndarray:
     return logprobs - np.logaddexp.reduce(logprobs, axis=1, keepdims=True)
 
 
-PEERS = {"lm-eval": lm_eval}
+def llm_compressor(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds a level of llm-compressor's Wanda and of Secateur's, and whether they remove the same weights."""
+    python = peer_python(options.work / "llm-compressor.venv", ["llmcompressor==0.14.0.1"], constrained=False)
+    loaded = random_llama(options.work / "llama-36m", bbq_items(options.bbq))
+    sequences = calibration(loaded, *CALIBRATION)
+    first = {
+        "model": str(loaded.checkpoint.folder),
+        "sequences": sequences,
+        "layers": [name for name, _ in all_linears(loaded.model, loaded.family)],
+    }
+    masks = options.work / "llm-compressor-masks.npz"
+    said: dict[str, dict[str, Any]] = {}
+    with Peer(
+        python,
+        "peer_llm_compressor.py",
+        threads=options.threads,
+        log=options.work / "llm-compressor.log",
+        first=first,
+    ) as peer:
+        trials = {batch: peer.ask({"level": 0.5, "batch": batch})["seconds"] for batch in WANDA_BATCHES}
+        best_batch = min(trials, key=trials.__getitem__)
+
+        def theirs(level: str) -> float:
+            order = {"level": float(level), "batch": best_batch}
+            said[level] = peer.ask(order | {"masks": str(masks.absolute())} if level == COMPARED else order)
+            return float(said[level]["seconds"])
+
+        made: dict[str, Realisation] = {}
+
+        def prune(level: str) -> float:
+            planned = recipe("wanda", level, calibration=calibration_digest(sequences))
+            begun = time.perf_counter()
+            made[level] = realise(loaded, planned, sequences=sequences)
+            seconds = time.perf_counter() - begun
+            restore_dense(loaded)
+            return seconds
+
+        contenders: dict[str, Callable[[], float]] = {}
+        for level in LEVELS:
+            contenders[f"llm-compressor {level}"] = partial(theirs, level)
+            contenders[f"secateur {level}"] = partial(prune, level)
+        seconds = best_of_turns(contenders, min(2, options.turns))
+    per_level = {level: seconds[f"llm-compressor {level}"] / seconds[f"secateur {level}"] for level in LEVELS}
+    peer_total, total = (sum(seconds[f"{tool} {level}"] for level in LEVELS) for tool in ("llm-compressor", "secateur"))
+    return {
+        **{fact: said[COMPARED][fact] for fact in ("version", "torch", "transformers")},
+        "calibration": list(CALIBRATION),
+        "trials_seconds": trials,
+        "best_batch": best_batch,
+        "seconds": seconds,
+        "times_llm_compressor": per_level,
+        "times_llm_compressor_all_levels": peer_total / total,
+        "achieved_sparsity": {
+            level: {"llm-compressor": said[level]["achieved_sparsity"], "secateur": made[level].achieved_sparsity}
+            for level in LEVELS
+        },
+        f"equal_mask_bits_at_{COMPARED}": equal_bits(masks, made[COMPARED]),
+    }
+
+
+def calibration(loaded: LoadedModel, sequences: int, length: int) -> list[tuple[int, ...]]:
+    """Token ids from the corpus that ships."""
+    return calibration_sequences(
+        load_corpus(PACKAGED, base=Path(), offline=True),
+        tokenize_with(loaded.tokenizer),
+        sequences=sequences,
+        length=length,
+        seed=0,
+        bos=begin_token(loaded.tokenizer),
+    )
+
+
+def equal_bits(theirs: Path, ours: Realisation) -> float:
+    """Share of weights that both keep or both remove."""
+    equal, total = 0, 0
+    with np.load(theirs) as masks:
+        for layer in ours.layers:
+            different = np.bitwise_count(masks[layer.layer] ^ ours.packed_masks[layer.layer])
+            equal += layer.weights - int(different.sum())
+            total += layer.weights
+    return equal / total
+
+
+PEERS = {"lm-eval": lm_eval, "llm-compressor": llm_compressor}
 
 if __name__ == "__main__":
     main()
