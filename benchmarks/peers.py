@@ -3,7 +3,7 @@
     python benchmarks/peers.py --bbq FOLDER [--peer lm-eval] [--peer llm-compressor] [--items 256] [--threads N]
         [--out peers.json]
 
-About a quarter of an hour on two cores, and before the first run some minutes more for the peers' environments (made under
+A quarter of an hour on two cores, and before the first run some minutes more for the peers' environments (made under
 ``--work``). Prints ratios and writes JSON.
 
 **lm-evaluation-harness**, backend ``hf``, at the batch size of 1, 4, 8, 16, 32 and ``auto`` that is best for it:
