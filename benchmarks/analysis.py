@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from full_study import FAMILIES, report, study_file
 
+from full_study import FAMILIES, report, study_file
 from measuring import load_average, say
 from secateur.inference.backend import Backend, Decoding, Request, Response, Sample
 from secateur.inference.backends import BACKENDS, BackendSpec

@@ -49,9 +49,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from peer_process import Peer, peer_python, thread_limits
 
 from measuring import best_of_turns, load_average, say, seconds_of
+from peer_process import Peer, peer_python, thread_limits
 from secateur.compression.dense import restore_dense
 from secateur.compression.realise import Realisation, realise
 from secateur.compression.recipe import recipe

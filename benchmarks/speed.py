@@ -12,7 +12,6 @@ the better time counts. Prints ratios and writes JSON.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -77,15 +76,15 @@ def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, fl
     return whole, left, 2.0 * weights * left
 
 
-def ceiling(width: int, wide: int, rows: int) -> float:
-    """Operations per second of the matrix product the model's MLP is made of, the best of several."""
-    a, b = torch.randn(rows, width), torch.randn(wide, width)
-    best = float("inf")
-    for _ in range(30):
-        begun = time.perf_counter()
-        torch.nn.functional.linear(a, b)
-        best = min(best, time.perf_counter() - begun)
-    return 2.0 * rows * width * wide / best
+def ceiling(width: int, wide: int, rows: int, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
+    """Operations per second of a matrix product [rows, width] x [width, wide], the best of several."""
+    a = torch.randn(rows, width, device=device, dtype=dtype)
+    b = torch.randn(wide, width, device=device, dtype=dtype)
+
+    def product() -> None:
+        float(torch.nn.functional.linear(a, b)[0, 0])  # reading a value waits for the device
+
+    return 2.0 * rows * width * wide / min(seconds_of(product) for _ in range(30))
 
 
 def measure(subject: Subject, loop_items: int) -> dict[str, Any]:
