@@ -9,16 +9,16 @@ width 256), each asked by backend ``torch-tree``.
 
 Each point is a process of its own, run once, so that its peak memory is its own; loading libraries and the model is not
 in the seconds, and the memory of the process just before it starts stands beside its peak. A line is fitted where cost
-should be straight, with an intercept: items, variants, model size. How far a point is from it, as a share of the line,
-is what noise and curvature leave. Seeds share a prompt's pass and answers that are alike, so cost should grow less than
-they do; a tree holds fewer long prompts and attends further, so cost should grow more than their length.
+should be straight, with an intercept: items, variants, model size. It is the line from which points are least far as
+shares of themselves; what is left of that is noise and curvature. Seeds share a prompt's pass and answers that are
+alike, so cost should grow less than they do; a tree holds fewer long prompts and attends further, so cost should grow
+more than their length.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from measuring import load_average, say, seconds_of
+from measuring import load_average, peak_mb, say, seconds_of
 from secateur.inference.backend import Decoding, Request
 from secateur.inference.tree_backend import TreeBackend
 from secateur.models.checkpoint import Checkpoint
@@ -106,9 +106,9 @@ def grow(what: str, growth: Growth, options: argparse.Namespace) -> dict[str, An
     if growth.straight:
         x = np.array(growth.points, dtype=float)
         y = np.array([at["seconds"] for at in points])
-        slope, intercept = np.polyfit(x, y, 1)
+        slope, intercept = np.polyfit(x, y, 1, w=1 / y)
         line = intercept + slope * x
-        result["seconds_line"] = {"slope": slope, "intercept": intercept, "residuals": ((y - line) / line).tolist()}
+        result["seconds_line"] = {"slope": slope, "intercept": intercept, "residuals": ((line - y) / y).tolist()}
     return result
 
 
@@ -175,11 +175,6 @@ def random_model(models: Path, *, length: int, blocks: int) -> Callable[[], obje
     return lambda: list(backend.answer(requests))
 
 
-def peak_mb() -> float:
-    """Most memory this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def draw(series: dict[str, Any]) -> bytes:
     """Two columns of panels: seconds, and peak memory."""
     with drawing():
@@ -193,9 +188,12 @@ def draw(series: dict[str, Any]) -> bytes:
             right.plot(x, [at["peak_mb"] for at in found["points"]], "o", color="#D55E00")
             right.plot(x, [at["peak_mb_before"] for at in found["points"]], "_", color="#555555")
             for panel, unit in ((left, "seconds"), (right, "MB")):
-                panel.set(xlabel=GROWTHS[what].label, ylabel=unit, xlim=(0, None), ylim=(0, None))
-        axes[0][0].set_title("time, and a line where it should be straight")
-        axes[0][1].set_title("peak memory, and before the run (bars)")
+                panel.margins(x=0.06, y=0.12)
+                panel.set(xlabel=GROWTHS[what].label, ylabel=unit)
+                panel.set_xlim(left=0)
+                panel.set_ylim(bottom=0)
+        axes[0][0].set_title("time")
+        axes[0][1].set_title("peak memory; bars: before the run")
         return to_svg(figure)
 
 

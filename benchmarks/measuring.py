@@ -36,6 +36,13 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def peak_mb() -> float:
+    """Most memory this process has held so far (Linux)."""
+    # The usual ru_maxrss begins with what the parent held when it started this process.
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def say(found: Mapping[str, Any], out: Path | None) -> None:
     """Print figures as JSON and write them, if a file is named."""
     text = json.dumps(found, indent=2)
