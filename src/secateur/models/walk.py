@@ -2,7 +2,7 @@
 
 The blocks are run one at a time on stored hidden states, so that what a block gives can be changed (by pruning it)
 before the next one sees it. What a block needs besides hidden states (masks, position embeddings) differs by
-architecture and by block; it is recorded from one ordinary forward pass, not rebuilt.
+architecture and by block; it is recorded from a forward pass in which only the first block computes, not rebuilt.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class BlockWalk:
         """Hidden states before the first block; records every block's other arguments once per batch size."""
         seen: list[dict[str, Any]] = []
         first: list[Tensor] = []
+        output: list[Tensor | tuple[Tensor, ...]] = []
 
         def record(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             hidden = args[0] if args else kwargs["hidden_states"]
@@ -87,6 +88,10 @@ class BlockWalk:
                 raise _Entered
 
         handles = [block.register_forward_pre_hook(record, with_kwargs=True) for block in self._blocks]
+        handles.append(self._blocks[0].register_forward_hook(lambda _module, _args, given: output.append(given)))
+        for block in self._blocks[1:]:
+            # What a block is given besides hidden states does not depend on them, so the first block's output will do.
+            vars(block)["forward"] = lambda *_args, **_kwargs: output[0]
         try:
             model(input_ids=batch, use_cache=False, logits_to_keep=1)
         except _Entered:
@@ -94,6 +99,8 @@ class BlockWalk:
         finally:
             for handle in handles:
                 handle.remove()
+            for block in self._blocks[1:]:
+                del vars(block)["forward"]
         self._arguments.setdefault(batch.shape[0], seen)
         return first[0]
 
