@@ -133,19 +133,22 @@ def rows_in(store: Store) -> dict[str, int]:
 def report(store: Path, out: Path) -> dict[str, float]:
     """Seconds and peak memory of a report in a process of its own."""
     script = (
-        "import json, resource, sys, time; from pathlib import Path\n"
+        "import json, sys, time; from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[3]); from measuring import peak_mb\n"
         "began = time.monotonic()\n"
         "from secateur.report.read import read_report_data; from secateur.records.store import Store\n"
         "from secateur.report.write import write_report\n"
         "read_report_data(Store.open(Path(sys.argv[1]))); read = time.monotonic() - began\n"
         "began = time.monotonic(); write_report(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "whole = time.monotonic() - began\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "print(json.dumps({'metrics_s': round(read, 1), 'all_s': round(whole, 1), 'peak_mb': round(peak)}))\n"
+        "print(json.dumps({'metrics_s': round(read, 1), 'all_s': round(whole, 1), 'peak_mb': round(peak_mb())}))\n"
         "sys.stdout.flush(); import os; os._exit(0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(store), str(out)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", script, str(store), str(out), str(Path(__file__).parent)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     said: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return said

@@ -12,54 +12,32 @@ the better time counts. Prints ratios and writes JSON.
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from secateur.inference.backend import Decoding, Request
+from measuring import best_of_turns, say, seconds_of
+from secateur.inference.backend import Request
 from secateur.inference.prefix_tree import trees
-from secateur.inference.runner import in_cell_order
 from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_backend import TREE_NODES, TreeBackend
-from secateur.items.benchmarks import BENCHMARKS
-from secateur.items.item import Item
-from secateur.items.prompts import LETTERS_V1
-from secateur.models.chat import ChatPrompts
-from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.families import all_linears
-from secateur.models.loading import LoadedModel, load_model, stop_tokens
-from secateur.models.tiny import build_tiny_model
+from secateur.models.loading import LoadedModel
+from subjects import NEW_TOKENS, SEEDS, TEMPERATURE, Subject, bbq_items, both_subjects
 
-SEEDS = (42, 123, 456, 789, 1024)
-TEMPERATURE, NEW_TOKENS, BATCH, BUDGET = 0.3, 5, 32, 16384
-SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10, "num_key_value_heads": 8}
+BATCH = 32
 
 
-@dataclass
-class Subject:
-    """A model and the questions it is asked."""
+class Loops:
+    """Plain ``generate`` over a subject's prompts."""
 
-    loaded: LoadedModel
-    items: Sequence[Item]
+    def __init__(self, subject: Subject) -> None:
+        self.loaded, self.texts, self.stop_tokens = subject.loaded, subject.texts(), subject.decoding.stop_tokens
 
-    def __post_init__(self) -> None:
-        self.prompts = ChatPrompts(self.loaded.tokenizer, LETTERS_V1)
-        self.texts = [self.prompts.text(item, "012") for item in self.items]
-        tokens = self.prompts.tokens(self.texts)
-        asked = [Request(i.key, "012", ids, seeds=SEEDS) for i, ids in zip(self.items, tokens, strict=True)]
-        self.requests = in_cell_order(asked)
-        self.decoding = Decoding(TEMPERATURE, NEW_TOKENS, stop_tokens(self.loaded.checkpoint, self.loaded.tokenizer))
-
-    def backend(self, kind: type[TorchBackend]) -> Callable[[], None]:
-        made = kind(self.loaded, letters=self.prompts.letter_tokens, decoding=self.decoding, token_budget=BUDGET)
-        return lambda: [None for _ in made.answer(self.requests)] and None
-
-    def loop(self, n: int) -> None:
+    def single(self, n: int) -> None:
         """As the published pipeline does: a call of ``generate`` for every record."""
         for text in self.texts[:n]:
             for seed in SEEDS:
@@ -84,62 +62,57 @@ class Subject:
             top_k=0,
             max_new_tokens=NEW_TOKENS,
             num_return_sequences=answers,
-            eos_token_id=list(self.decoding.stop_tokens),
+            eos_token_id=list(self.stop_tokens),
             pad_token_id=tokenizer.eos_token_id,
         )
         tokenizer.batch_decode(made[:, inputs.input_ids.shape[1] :])
 
-    def work(self) -> tuple[int, int, float]:
-        """Prompt tokens, tokens left after sharing, and the operations that reading those once takes.
 
-        Operations are those of the linears, of attention to a token's own prompt, and of the head where letters are
-        read; norms, activations and the rest are not counted.
-        """
-        whole = sum(len(request.tokens) for request in self.requests)
-        cut = list(trees(self.requests, min(TREE_NODES, BUDGET)))
-        left = sum(map(len, cut))
-        seen = sum(int((tree.depths + 1).sum()) for tree in cut)
-        read = sum(len(set(tree.ends.tolist())) for tree in cut)
-        config = self.loaded.model.config
-        weights = sum(linear.weight.numel() for _, linear in all_linears(self.loaded.model, self.loaded.family))
-        attended = 4.0 * seen * config.hidden_size * config.num_hidden_layers
-        return whole, left, 2.0 * (weights * left + config.hidden_size * config.vocab_size * read) + attended
+def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, float]:
+    """Prompt tokens, tokens left after sharing, and the operations that reading those once takes.
+
+    Operations are those of the linears, of attention to a token's own prompt, and of the head where letters are read;
+    norms, activations and the rest are not counted.
+    """
+    whole = sum(len(request.tokens) for request in requests)
+    cut = list(trees(requests, TREE_NODES))
+    left = sum(map(len, cut))
+    seen = sum(int((tree.depths + 1).sum()) for tree in cut)
+    read = sum(len(set(tree.ends.tolist())) for tree in cut)
+    config = loaded.model.config
+    weights = sum(linear.weight.numel() for _, linear in all_linears(loaded.model, loaded.family))
+    attended = 4.0 * seen * config.hidden_size * config.num_hidden_layers
+    return whole, left, 2.0 * (weights * left + config.hidden_size * config.vocab_size * read) + attended
 
 
-def ceiling(width: int, wide: int, rows: int) -> float:
-    """Operations per second of the matrix product the model's MLP is made of, the best of several."""
-    a, b = torch.randn(rows, width), torch.randn(wide, width)
-    best = float("inf")
-    for _ in range(30):
-        begun = time.perf_counter()
-        torch.nn.functional.linear(a, b)
-        best = min(best, time.perf_counter() - begun)
-    return 2.0 * rows * width * wide / best
+def ceiling(width: int, wide: int, rows: int, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
+    """Operations per second of a matrix product [rows, width] x [width, wide], the best of several."""
+    a = torch.randn(rows, width, device=device, dtype=dtype)
+    b = torch.randn(wide, width, device=device, dtype=dtype)
+
+    def product() -> None:
+        float(torch.nn.functional.linear(a, b)[0, 0])  # reading a value waits for the device
+
+    return 2.0 * rows * width * wide / min(seconds_of(product) for _ in range(30))
 
 
 def measure(subject: Subject, loop_items: int) -> dict[str, Any]:
     """Items per second of every contender, and what the tree backend makes of the machine."""
     n = len(subject.items)
-    contenders: dict[str, tuple[int, Callable[[], None]]] = {
-        "generate, a record at a time": (loop_items, lambda: subject.loop(loop_items)),
-        "generate, batches of 32": (min(n, 4 * BATCH), lambda: subject.batched(min(n, 4 * BATCH))),
-        "torch": (n, subject.backend(TorchBackend)),
-        "torch-tree": (n, subject.backend(TreeBackend)),
+    requests, letters_only = subject.requests(), subject.requests(seeds=())
+    loops, plain, tree = Loops(subject), subject.backend(TorchBackend), subject.backend(TreeBackend)
+    contenders: dict[str, tuple[int, Callable[[], object]]] = {
+        "generate, a record at a time": (loop_items, lambda: loops.single(loop_items)),
+        "generate, batches of 32": (min(n, 4 * BATCH), lambda: loops.batched(min(n, 4 * BATCH))),
+        "torch": (n, lambda: list(plain.answer(requests))),
+        "torch-tree": (n, lambda: list(tree.answer(requests))),
     }
-    rates: dict[str, float] = {}
-    for _ in range(2):
-        for name, (items, run) in contenders.items():
-            begun = time.perf_counter()
-            run()
-            rates[name] = max(rates.get(name, 0.0), items / (time.perf_counter() - begun))
-    one_token = Subject(subject.loaded, subject.items)
-    one_token.requests = [Request(r.item, r.order, r.tokens) for r in subject.requests]
-    run, seconds = one_token.backend(TreeBackend), float("inf")
-    for _ in range(2):
-        begun = time.perf_counter()
-        run()
-        seconds = min(seconds, time.perf_counter() - begun)
-    whole, left, operations = subject.work()
+    best = best_of_turns({name: partial(seconds_of, run) for name, (_, run) in contenders.items()}, turns=2)
+    rates = {name: items / best[name] for name, (items, _) in contenders.items()}
+    seconds = best_of_turns({"letters": lambda: seconds_of(lambda: list(tree.answer(letters_only)))}, turns=2)[
+        "letters"
+    ]
+    whole, left, operations = work(subject.loaded, requests)
     config = subject.loaded.model.config
     peak = ceiling(config.hidden_size, config.intermediate_size, 1024)
     first = rates["generate, a record at a time"]
@@ -166,23 +139,9 @@ def main() -> None:
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
-    bbq = BENCHMARKS["bbq"].load(options.bbq, None).items
-    folder = options.models / "llama-36m"
-    if not folder.exists():
-        texts = ["\n".join(LETTERS_V1.messages(item, "012")) for item in bbq[::20]]
-        build_tiny_model(folder, family="llama", texts=texts, vocabulary=8192, num_attention_heads=8, **SHAPE)
-    subjects = {
-        "random weights, BBQ": Subject(load_model(Checkpoint(folder, "random")), bbq[: options.items]),
-        "planted": Subject(
-            load_model(find_checkpoint("planted", revision=None, offline=True)),
-            BENCHMARKS["planted"].load(None, None).items[: options.items],
-        ),
-    }
+    subjects = both_subjects(options.models, bbq_items(options.bbq), options.items)
     found = {name: measure(subject, options.loop_items) for name, subject in subjects.items()}
-    text = json.dumps({"threads": options.threads, "torch": torch.__version__, "models": found}, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    say({"threads": options.threads, "torch": torch.__version__, "models": found}, options.out)
 
 
 if __name__ == "__main__":

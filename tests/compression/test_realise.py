@@ -1,5 +1,7 @@
 """Variants of real tiny models against slow definitions written from the papers."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,15 @@ def test_the_walk_does_not_depend_on_how_sequences_are_batched(monkeypatch):
     for other in results[1:]:
         for name, sums in results[0].statistics.items():
             np.testing.assert_allclose(other.statistics[name], sums, rtol=1e-5)
+
+
+def test_wanda_runs_no_block_more_often_than_it_must():
+    loaded, runs = tiny_model("llama"), Counter()
+    for index, block in enumerate(blocks_of(loaded.model, loaded.family)):
+        block.mlp.register_forward_hook(lambda *_, index=index: runs.update([index]))
+    realise(loaded, recipe("wanda", LEVEL, calibration="c"), sequences=SEQUENCES)
+    # Seeing what blocks are given, what their linears see, and what the pruned one gives the next.
+    assert runs == {0: 3, 1: 1}
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)

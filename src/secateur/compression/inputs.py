@@ -84,13 +84,14 @@ class InputSums:
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
+        self._seen: tuple[Tensor, Tensor] | None = None
 
     def see(self, name: str, inputs: Tensor) -> None:
         """Add a batch. Shapes: inputs [batch, tokens, i]."""
-        squares = inputs.detach().reshape(-1, inputs.shape[-1]).float().square()
-        # Float64 on the CPU: the sum then hardly depends on how tokens were batched; some devices have no float64.
-        batch = squares.sum(dim=0).double() if squares.device.type == "mps" else squares.sum(0, dtype=torch.float64)
-        self._sums[name] = self._sums.get(name, 0.0) + batch.cpu()
+        # Query, key and value are given one tensor, and so are the two halves of a gated MLP.
+        if self._seen is None or self._seen[0] is not inputs:
+            self._seen = inputs, _sums_of_squares(inputs)
+        self._sums[name] = self._sums.get(name, 0.0) + self._seen[1]
 
     def of(self, name: str) -> Tensor:
         """The sums of one linear. Shapes: -> float32 [i].
@@ -104,3 +105,10 @@ class InputSums:
         if not torch.isfinite(sums).all():
             raise VerificationError("Calibration inputs are NaN or infinite.", where=name)
         return sums
+
+
+def _sums_of_squares(inputs: Tensor) -> Tensor:
+    """Shapes: [..., i] -> float64 [i], on the CPU."""
+    squares = inputs.detach().reshape(-1, inputs.shape[-1]).float().square()
+    # Float64 on the CPU: the sum then hardly depends on how tokens were batched; some devices have no float64.
+    return (squares.sum(dim=0).double() if squares.device.type == "mps" else squares.sum(0, dtype=torch.float64)).cpu()
