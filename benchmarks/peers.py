@@ -66,6 +66,8 @@ from subjects import SEEDS, Subject, bbq_items, both_subjects, random_llama
 
 BATCHES = (1, 4, 8, 16, 32, "auto")
 TRIAL_ITEMS = 64
+TOLERANCE = 1e-3
+"""Nats by which two tools' letters may differ; beyond that they do not compute the same, and no ratio is given."""
 LEVELS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
 COMPARED = "0.5"
 CALIBRATION = (32, 256)
@@ -206,8 +208,11 @@ def agreement(subject: Subject, responses: Sequence[Response], theirs: list[list
     by_item = {response.item: response.letters for response in responses}
     mine = renormalised(np.array([by_item[item.key] for item in subject.items]))
     other = renormalised(np.array(theirs))
+    largest = float(np.abs(mine - other).max())
+    if not largest <= TOLERANCE:
+        raise SystemExit(f"the letters' log-probabilities differ by {largest:.3g} nats, more than {TOLERANCE}")
     return {
-        "largest_difference_nats": float(np.abs(mine - other).max()),
+        "largest_difference_nats": largest,
         "same_best_letter": float((mine.argmax(1) == other.argmax(1)).mean()),
     }
 
