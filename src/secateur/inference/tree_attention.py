@@ -47,7 +47,7 @@ class Attention(Protocol):
     """What stands in for a model's attention."""
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
-        """Shapes: query [heads, new, d]; key, value [key heads, new, d] -> [new, heads, d]."""
+        """Shapes: query [new, heads, d]; key, value [new, key heads, d] -> as query."""
 
 
 class Sight:
@@ -87,8 +87,8 @@ class PromptAttention:
     def __init__(self, tree: Tree, *, keep: bool) -> None:
         starts = np.arange(0, len(tree), _SPAN)
         nodes = starts[:, None] + np.arange(_SPAN)
-        self.keys, there = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts.tolist()])
-        rows, keys = np.minimum(nodes, len(tree) - 1)[:, :, None], self.keys[:, None, :]
+        self._keys, there = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts.tolist()])
+        rows, keys = np.minimum(nodes, len(tree) - 1)[:, :, None], self._keys[:, None, :]
         self._sight = Sight(
             there[:, None] & (keys <= rows) & (rows < tree.after[keys]), tree.depths[rows] - tree.depths[keys]
         )
@@ -99,18 +99,17 @@ class PromptAttention:
         """See :class:`Attention`."""
         if self._keep:
             self.kept[layer] = key, value
-        heads, n, d = query.shape
-        groups, n_keys = self.keys.shape
-        mask = self._sight.mask(how.window, heads // key.shape[0], query)
-        rows = F.pad(query, (0, 0, 0, groups * _SPAN - n)).reshape(heads, groups, _SPAN, d).transpose(0, 1)
-        where = torch.from_numpy(self.keys).to(query.device)
-        found = query.new_empty(groups, _SPAN, heads, value.shape[2])
+        n, heads, d = query.shape
+        groups, n_keys = self._keys.shape
+        mask = self._sight.mask(how.window, heads // key.shape[1], query)
+        rows = F.pad(query, (0, 0, 0, 0, 0, groups * _SPAN - n)).reshape(groups, _SPAN, heads, d)
+        found = torch.empty_like(rows)
         at_once = max(1, _KEYS_AT_ONCE // n_keys)
         for start in range(0, groups, at_once):
             part = slice(start, start + at_once)
-            k, v = (states[:, where[part]].transpose(0, 1) for states in (key, value))
-            found[part] = _attended(rows[part], k, v, mask[part], how).transpose(1, 2)
-        return found.reshape(groups * _SPAN, heads, -1)[:n]
+            k, v = (_gathered(states, self._keys[part]) for states in (key, value))
+            found[part] = _attended(rows[part], k, v, mask[part], how)
+        return found.reshape(groups * _SPAN, heads, d)[:n]
 
 
 class DrawnAttention:
@@ -133,12 +132,12 @@ class DrawnAttention:
         self._group = np.unique(leaves // _SPAN, return_inverse=True)[1]
         firsts = np.flatnonzero(np.diff(self._group, prepend=-1))
         lasts = np.append(firsts[1:], len(leaves)) - 1
-        self._gathered, there = _rows(
+        self._keys, there = _rows(
             [tree.seen_by(a, b + 1) for a, b in zip(leaves[firsts].tolist(), leaves[lasts].tolist(), strict=True)]
         )
-        keys, nodes = self._gathered[self._group], leaves[:, None]
+        keys, nodes = self._keys[self._group], leaves[:, None]
         self._seen = there[self._group] & (keys <= nodes) & (nodes < tree.after[keys])
-        self._depths = tree.depths[self._gathered]
+        self._depths = tree.depths[self._keys]
         self._stores: dict[int, list[Tensor]] = {}
         self.at = tree.depths[leaves]
         """Place of every branch's last token in its text."""
@@ -152,7 +151,7 @@ class DrawnAttention:
         Shapes: parents [branches], ascending.
         """
         self.at, self._group = self.at[parents] + 1, self._group[parents]
-        groups = len(self._gathered)
+        groups = len(self._keys)
         sizes = np.bincount(self._group, minlength=groups)
         rows = int(sizes.max())
         place = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
@@ -168,34 +167,34 @@ class DrawnAttention:
         flat = torch.from_numpy(self._flat).to(query.device)
         q, k, v = (self._laid(states, flat) for states in (query, key, value))
         keys, values = self._stored(layer, k, v)
-        mask = self._sight.mask(how.window, q.shape[1] // k.shape[1], query)
-        found = _attended(q, keys, values, mask, how)
-        return found.transpose(1, 2).flatten(0, 1)[flat]
+        mask = self._sight.mask(how.window, q.shape[2] // k.shape[2], query)
+        return _attended(q, keys, values, mask, how).flatten(0, 1)[flat]
 
     def _stored(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values of the groups, these new ones last. Shapes: [groups, heads, rows, d] -> [.., keys, d]."""
+        """All keys and values of the groups, these new ones last.
+
+        Shapes: [groups, rows, heads, d] -> [groups, keys, heads, d].
+        """
         end = self._seen.shape[1]
         start = end - self._shape[1]
         stores = self._stores.get(layer)
         if stores is None:
             # Room is made of any key: what stands there is not seen before it is written over.
-            where = np.pad(self._gathered, ((0, 0), (0, self._room)))
-            index = torch.from_numpy(where).to(key.device)
-            stores = [states[:, index].transpose(0, 1) for states in self._kept.pop(layer)]
-        elif stores[0].shape[2] < end:
-            stores = [F.pad(store, (0, 0, 0, self._room)) for store in stores]
+            where = np.pad(self._keys, ((0, 0), (0, self._room)))
+            stores = [_gathered(states, where) for states in self._kept.pop(layer)]
+        elif stores[0].shape[1] < end:
+            stores = [F.pad(store, (0, 0, 0, 0, 0, self._room)) for store in stores]
         self._stores[layer] = stores
         for store, new in zip(stores, (key, value), strict=True):
-            store[:, :, start:end] = new
-        return stores[0][:, :, :end], stores[1][:, :, :end]
+            store[:, start:end] = new
+        return stores[0][:, :end], stores[1][:, :end]
 
     def _laid(self, states: Tensor, flat: Tensor) -> Tensor:
-        """Shapes: [heads, branches, d] -> [groups, heads, rows, d]."""
-        heads, _, d = states.shape
+        """Shapes: [branches, heads, d] -> [groups, rows, heads, d]."""
         groups, rows = self._shape
-        laid = states.new_zeros(heads, groups * rows, d)
-        laid[:, flat] = states
-        return laid.reshape(heads, groups, rows, d).transpose(0, 1)
+        laid = states.new_zeros(groups * rows, *states.shape[1:])
+        laid[flat] = states
+        return laid.reshape(groups, rows, *states.shape[1:])
 
     def _padded(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Shapes: [branches, ...] -> [groups, rows, ...]."""
@@ -235,29 +234,38 @@ def _attend(
     """As transformers calls it. Shapes: [1, heads, new, d] -> [1, new, heads, d]."""
     del attention_mask
     layer: Any = module.layer_idx
-    return _active.get()(layer, query[0], key[0], value[0], Scoring(scaling, softcap, sliding_window))[None], None
+    q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+    return _active.get()(layer, q, k, v, Scoring(scaling, softcap, sliding_window))[None], None
 
 
 AttentionInterface.register(_NAME, _attend)
 AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
 
 
+def _gathered(states: Tensor, where: _Integers) -> Tensor:
+    """Shapes: states [nodes, heads, d]; where [groups, keys] -> [groups, keys, heads, d]."""
+    # A projection's output lies in memory token by token, so whole tokens are copied.
+    flat = torch.from_numpy(where.reshape(-1)).to(states.device)
+    return states.index_select(0, flat).reshape(*where.shape, *states.shape[1:])
+
+
 def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, how: Scoring) -> Tensor:
     """Softmax attention, group by group.
 
-    Shapes: query [groups, heads, rows, d]; key, value [groups, key heads, keys, d];
+    Shapes: query [groups, rows, heads, d]; key, value [groups, keys, key heads, d];
     mask [groups, 1, heads / key heads x rows, keys] -> as query.
     """
-    groups, heads, rows, _ = query.shape
+    groups, rows, heads, d = query.shape
+    k, v = key.transpose(1, 2), value.transpose(1, 2)
     # Heads that share a key head stand as rows of it, so that no key is copied.
-    together = query.reshape(groups, key.shape[1], -1, query.shape[3])
+    q = query.transpose(1, 2).reshape(groups, k.shape[1], -1, d)
     if how.softcap is None:
-        found = F.scaled_dot_product_attention(together, key, value, mask, scale=how.scaling)
+        found = F.scaled_dot_product_attention(q, k, v, mask, scale=how.scaling)
     else:
-        scores = together @ key.transpose(2, 3) * how.scaling
+        scores = q @ k.transpose(2, 3) * how.scaling
         scores = torch.tanh(scores / how.softcap) * how.softcap + mask
-        found = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype) @ value
-    return found.reshape(groups, heads, rows, -1)
+        found = torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype) @ v
+    return found.reshape(groups, heads, rows, d).transpose(1, 2)
 
 
 def _rows(lists: Sequence[_Integers]) -> tuple[_Integers, npt.NDArray[np.bool_]]:
