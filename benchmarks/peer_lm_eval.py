@@ -1,6 +1,6 @@
 """lm-evaluation-harness as a contender: run by ``peers.py`` with the Python of the harness's own environment.
 
-Its ``hf`` backend and its evaluator do all the work. Two tasks: *letters*, a multiple-choice task over the prompts it
+Its ``hf`` backend and its evaluator do all the work. Of two kinds are the tasks: the three letters after the prompts it
 is given, and *bbq*, its own task, read from a local file instead of the hub.
 """
 
@@ -40,7 +40,10 @@ def prepare(order: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]
     torch.set_num_threads(order["threads"])
     first = HFLM(pretrained=order["model"], device="cpu", dtype="float32", add_bos_token=False)
     manager = TaskManager()
-    tasks = {"letters": manager.load([letters_task(order["prompts"], order["letters"])])}
+    tasks = {
+        name: manager.load([letters_task(name, prompts, order["letters"])])
+        for name, prompts in order["prompts"].items()
+    }
     if order["bbq"]:
         tasks["bbq"] = manager.load([bbq_task(order["bbq"])])
 
@@ -49,7 +52,7 @@ def prepare(order: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]
             pretrained=first.model,
             tokenizer=first.tokenizer,
             batch_size=asked["batch"],
-            add_bos_token=False if asked["task"] == "letters" else None,  # those prompts carry their own
+            add_bos_token=False if asked["task"] in order["prompts"] else None,  # those prompts carry their own
         )
         begun = time.perf_counter()
         found = evaluate(backend, tasks[asked["task"]], limit=asked.get("items"), bootstrap_iters=0)
@@ -58,7 +61,7 @@ def prepare(order: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]
         return {
             "seconds": seconds,
             "seconds_in_backend": backend.seconds,
-            "items": len(samples),
+            "documents": len(samples),
             "loglikelihoods": [[value for value, _ in sample["filtered_resps"]] for sample in samples],
             "version": version("lm-eval"),
             "torch": torch.__version__,
@@ -67,14 +70,14 @@ def prepare(order: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]
     return run
 
 
-def letters_task(prompts: list[str], letters: list[str]) -> dict[str, Any]:
+def letters_task(name: str, prompts: list[str], letters: list[str]) -> dict[str, Any]:
     """The prompts as they are, and the letters as their continuations."""
 
     def documents(**_: Any) -> dict[str, datasets.Dataset]:
         return {"test": datasets.Dataset.from_dict({"prompt": prompts})}
 
     return {
-        "task": "letters",
+        "task": name,
         "custom_dataset": documents,
         "test_split": "test",
         "output_type": "multiple_choice",

@@ -9,6 +9,7 @@ A quarter of an hour on two cores, and before the first run some minutes more fo
 **lm-evaluation-harness**, backend ``hf``, at the batch size of 1, 4, 8, 16, 32 and ``auto`` that is best for it:
 
 - *letters*: the three letters after the very same prompts, in both tools.
+- *rotations*: the same with every item's options in three orders, as Secateur reads letters unless told otherwise.
 - *bbq*: its own BBQ task, log-likelihoods of twelve options an item (two groups, ten ways of saying unknown), against
   Secateur's letters alone and against its full set of records: letters and five sampled answers.
 
@@ -59,10 +60,11 @@ from secateur.inference.backend import Response
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.corpora import PACKAGED, calibration_digest, calibration_sequences, load_corpus
 from secateur.items.item import Item
+from secateur.items.orders import ORDERS
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel, begin_token
 from secateur.study.plan import tokenize_with
-from subjects import SEEDS, Subject, bbq_items, both_subjects, random_llama
+from subjects import ORDER, SEEDS, Subject, bbq_items, both_subjects, random_llama
 
 BATCHES = (1, 4, 8, 16, 32, "auto")
 TRIAL_ITEMS = 64
@@ -140,15 +142,17 @@ def against_lm_eval(subject: Subject, python: Path, bbq: Path | None, options: a
     spelling = str(subject.prompts.protocol["letter_spelling"]).removesuffix("A")
     first = {
         "model": str(subject.loaded.checkpoint.folder),
-        "prompts": subject.texts(),
+        "prompts": {"letters": subject.texts(), "rotations": subject.texts(ORDERS["rotations"])},
         "letters": [spelling + letter for letter in "ABC"],
         "bbq": bbq and str(bbq.absolute()),
     }
-    tasks = ["letters", *(["bbq"] if bbq else [])]
+    tasks = ["letters", "rotations", *(["bbq"] if bbq else [])]
     log = options.work / "lm-eval.log"
     with Peer(python, "peer_lm_eval.py", threads=options.threads, log=log, first=first) as peer:
-        trials = {task: {str(batch): trial(peer, task, batch) for batch in BATCHES} for task in tasks}
+        tried = [task for task in tasks if task != "rotations"]
+        trials = {task: {str(batch): trial(peer, task, batch) for batch in BATCHES} for task in tried}
         best_batch = {task: max(rates, key=rates.__getitem__) for task, rates in trials.items()}
+        best_batch["rotations"] = best_batch["letters"]
         said: dict[str, dict[str, Any]] = {}
 
         def ask(task: str) -> float:
@@ -160,13 +164,16 @@ def against_lm_eval(subject: Subject, python: Path, bbq: Path | None, options: a
         seconds = best_of_turns(
             {
                 **{f"lm-eval {task}": partial(ask, task) for task in tasks},
-                "secateur letters": lambda: seconds_of(lambda: ours(subject, ())),
+                "secateur letters": lambda: seconds_of(lambda: ours(subject)),
+                "secateur rotations": lambda: seconds_of(lambda: ours(subject, orders=ORDERS["rotations"])),
                 "secateur letters and five answers": lambda: seconds_of(lambda: ours(subject, SEEDS)),
             },
             options.turns,
         )
     n = len(subject.items)
-    assert all(answer["items"] == n for answer in said.values())
+    assert {task: answer["documents"] for task, answer in said.items()} == {
+        task: 3 * n if task == "rotations" else n for task in tasks
+    }
     rates = {name: n / spent for name, spent in seconds.items()}
     within = {task: n / answer["seconds_in_backend"] for task, answer in said.items()}
     letters = rates["secateur letters"]
@@ -180,7 +187,8 @@ def against_lm_eval(subject: Subject, python: Path, bbq: Path | None, options: a
         "items_per_second_within_its_backend": within,
         "letters_times_lm_eval": letters / rates["lm-eval letters"],
         "letters_times_its_backend": letters / within["letters"],
-        "agreement": agreement(subject, ours(subject, ()), said["letters"]["loglikelihoods"]),
+        "rotations_times_lm_eval": rates["secateur rotations"] / rates["lm-eval rotations"],
+        "agreement": agreement(subject, ours(subject), said["letters"]["loglikelihoods"]),
     }
     if bbq:
         whole = rates["secateur letters and five answers"]
@@ -195,12 +203,12 @@ def against_lm_eval(subject: Subject, python: Path, bbq: Path | None, options: a
 def trial(peer: Peer, task: str, batch: int | str) -> float:
     """Items per second at a batch size, on a few items."""
     answer = peer.ask({"task": task, "batch": batch, "items": TRIAL_ITEMS})
-    return float(answer["items"] / answer["seconds"])
+    return float(answer["documents"] / answer["seconds"])
 
 
-def ours(subject: Subject, seeds: tuple[int, ...]) -> list[Response]:
+def ours(subject: Subject, seeds: tuple[int, ...] = (), orders: Sequence[str] = (ORDER,)) -> list[Response]:
     """Secateur's answers, from items to responses."""
-    return list(subject.backend(TreeBackend).answer(subject.requests(seeds)))
+    return list(subject.backend(TreeBackend).answer(subject.requests(seeds, orders)))
 
 
 def agreement(subject: Subject, responses: Sequence[Response], theirs: list[list[float]]) -> dict[str, float]:

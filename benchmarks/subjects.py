@@ -39,14 +39,15 @@ class Subject:
         self.prompts = ChatPrompts(self.loaded.tokenizer, LETTERS_V1)
         self.decoding = Decoding(TEMPERATURE, NEW_TOKENS, stop_tokens(self.loaded.checkpoint, self.loaded.tokenizer))
 
-    def texts(self) -> list[str]:
-        """Every item's prompt, markup included."""
-        return [self.prompts.text(item, ORDER) for item in self.items]
+    def texts(self, orders: Sequence[str] = (ORDER,)) -> list[str]:
+        """Every item's prompts, markup included."""
+        return [self.prompts.text(item, order) for item in self.items for order in orders]
 
-    def requests(self, seeds: tuple[int, ...] = SEEDS) -> list[Request]:
-        """The items as a cell asks them: the letters, and an answer for every seed."""
-        tokens = self.prompts.tokens(self.texts())
-        asked = [Request(i.key, ORDER, ids, seeds=seeds) for i, ids in zip(self.items, tokens, strict=True)]
+    def requests(self, seeds: tuple[int, ...] = SEEDS, orders: Sequence[str] = (ORDER,)) -> list[Request]:
+        """The items as a cell asks them: in every order the letters, and an answer for every seed."""
+        tokens = self.prompts.tokens(self.texts(orders))
+        work = [(item, order) for item in self.items for order in orders]
+        asked = [Request(i.key, order, ids, seeds=seeds) for (i, order), ids in zip(work, tokens, strict=True)]
         return in_cell_order(asked)
 
     def backend(self, kind: type[TorchBackend]) -> TorchBackend:
