@@ -9,6 +9,7 @@ blocks' places, not rebuilt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import torch
@@ -108,16 +109,29 @@ class BlockWalk:
             see: The observer.
             advance: Let the next block see what the block gives in this pass.
         """
+        linears, unseen = self.linears(index), set[str]()
+
+        def show(name: str, inputs: Tensor) -> None:
+            see(name, inputs)
+            unseen.discard(name)
+            if not unseen and not advance:
+                raise _Enough  # the last linear's product, a fifth of all, is not needed
+
+        def run(hidden: Tensor) -> Tensor:
+            unseen.update(linears)
+            return self._run(index, hidden)
+
         handles = [
-            linear.register_forward_pre_hook(lambda _module, args, name=name: see(name, args[0]))
-            for name, linear in self.linears(index).items()
+            linear.register_forward_pre_hook(lambda _module, args, name=name: show(name, args[0]))
+            for name, linear in linears.items()
         ]
         try:
             if advance:
-                self.advance(index)
+                self._hidden.change(run)
             else:
                 for hidden in self._hidden:
-                    self._run(index, hidden)
+                    with suppress(_Enough):
+                        run(hidden)
         finally:
             for handle in handles:
                 handle.remove()
@@ -142,15 +156,14 @@ class BlockWalk:
                 first.append(hidden_states)
             seen.append(others)
             if batch.shape[0] in self._arguments or len(seen) == len(self._blocks):
-                raise _Entered
+                raise _Enough
             return hidden_states
 
         for block in self._blocks:
             block.forward = stand_in
         try:
-            model(input_ids=batch, use_cache=False, logits_to_keep=1)
-        except _Entered:
-            pass
+            with suppress(_Enough):
+                model(input_ids=batch, use_cache=False, logits_to_keep=1)
         finally:
             for block in self._blocks:
                 del block.forward
@@ -204,5 +217,5 @@ class PublishedWalk(BlockWalk):
         return torch.nn.functional.embedding(batch, table.get_parameter("weight"))
 
 
-class _Entered(Exception):  # noqa: N818 - a signal that ends a forward pass early, not an error
-    """What was to be recorded has been."""
+class _Enough(Exception):  # noqa: N818 - a signal that ends a forward pass early, not an error
+    """All that was wanted of the pass has been seen."""
