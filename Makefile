@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 
-.PHONY: demo test test-slow check train format docs clean
+.PHONY: demo test test-slow check train bench format docs clean
 
 demo: $(READY)  ## A small study of the model that ships; ends with the path of a report
 	$(BIN)/secateur demo --out demo-out
@@ -24,9 +24,18 @@ check: $(READY)  ## Style, types, import direction, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/docs
 
+bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make bench BBQ=FOLDER; keep the machine quiet
+	$(BIN)/python benchmarks/speed.py --bbq $(BBQ) --out benchmarks/speed.json
+	$(BIN)/python benchmarks/peers.py --bbq $(BBQ) --out benchmarks/peers.json
+	$(BIN)/python benchmarks/analysis.py --bbq $(BBQ) --out benchmarks/analysis.json
+	$(BIN)/python benchmarks/stream.py --folder out/stream --wanda --out benchmarks/stream.json
+	$(BIN)/python benchmarks/growth.py --figure docs/performance-growth.svg --out benchmarks/growth.json
+	$(BIN)/python scripts/performance.py
+
 docs: $(READY)  ## Rewrite the generated parts of the docs
 	$(BIN)/python scripts/cli_docs.py
 	$(BIN)/python scripts/published_counts.py
+	$(BIN)/python scripts/performance.py
 
 train: $(READY)  ## The models that ship, from nothing; a quarter of an hour each on a quiet machine
 	$(BIN)/python -m training.train --out build/planted

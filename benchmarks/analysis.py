@@ -28,7 +28,7 @@ import polars as pl
 
 from full_study import FAMILIES, report, study_file
 from measuring import load_average, say
-from secateur.inference.backend import Backend, Decoding, Request, Response, Sample
+from secateur.inference.backend import Backend, Request, Response, Sample
 from secateur.inference.backends import BACKENDS, BackendSpec
 from secateur.inference.scripted import ScriptedBackend
 from secateur.models.families import all_linears
@@ -105,8 +105,7 @@ def made_up(alike: int | None) -> BackendSpec:
     """A backend whose answers say less the more weights are zero."""
     count = iter(range(10**6))
 
-    def make(loaded: LoadedModel, letters: tuple[int, int, int], decoding: Decoding, token_budget: int) -> Backend:
-        del letters, decoding, token_budget
+    def make(loaded: LoadedModel, *_: object) -> Backend:
         _, linear = next(iter(all_linears(loaded.model, loaded.family)))
         missing = float((linear.weight == 0).float().mean())
         nonsense = max((share for least, share in SAYS_NOTHING.items() if missing >= least), default=0.0)

@@ -55,6 +55,13 @@ def test_the_counts_in_the_docs_follow_from_the_shapes():
     assert page("docs/published-study.md").endswith(published_counts.generated()), "run `make docs`"
 
 
+def test_the_speeds_in_the_docs_are_those_of_the_committed_results():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import performance
+
+    assert page("docs/performance.md").endswith(performance.generated()), "run `make docs`"
+
+
 @pytest.mark.parametrize(
     ("name", "entries"),
     [
