@@ -86,8 +86,8 @@ def parse_answers(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = S
     numbers, shown = _shown_options(items)
     asked = unread.select("text", shown=pl.Series(numbers[item_places(unread, items), order_numbers(unread)]))
     distinct = asked.unique()
-    rows = zip(distinct["text"].cast(pl.String).to_list(), distinct["shown"].to_list(), strict=True)
-    read = [_word_for(parser.by_options(text, shown[number])) for text, number in rows]
+    options = map(shown.__getitem__, distinct["shown"].to_list())
+    read = [*map(_word_for, map(parser.by_options, distinct["text"].cast(pl.String).to_list(), options))]
     by_options = distinct.with_columns(said=pl.Series(read, dtype=ANSWER_TYPE))
     late = asked.join(by_options, on=["text", "shown"], how="left", maintain_order="left")["said"]
     return said.scatter(said.is_null().arg_true(), late)
