@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from secateur.errors import InputError
 from secateur.records.frames import once_per_frame
-from secateur.records.outcomes import OUTCOMES, SOFT_COLUMNS, role_codes
-from secateur.records.unknown import refuse_unknown_items
+from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, role_codes
+from secateur.records.places import asked_items
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import wilson
 
@@ -60,7 +60,7 @@ class PerItem:
         """Number of items."""
         return len(self.item)
 
-    @property
+    @cached_property
     def n_clusters(self) -> int:
         """Number of clusters the items belong to."""
         return count_distinct(self.cluster)
@@ -71,7 +71,7 @@ class PerItem:
         if len(places) == self.n_items:
             return self
         arrays = {
-            field.name: getattr(self, field.name)[places]
+            field.name: getattr(self, field.name).take(places, axis=0)
             for field in dataclasses.fields(self)
             if isinstance(getattr(self, field.name), np.ndarray)
         }
@@ -147,55 +147,49 @@ class Counts(PerItem):
         """Rows that could be read, per item."""
         return self.answers - self.unparsed
 
+    @cached_property
+    def lettered(self) -> NDArray[np.int64]:
+        """Rows that stood at a letter, per item."""
+        return np.asarray(self.letters.sum(axis=1))
+
 
 def count_distinct(codes: NDArray[np.int64]) -> int:
     """How many different non-negative numbers there are."""
     return int(np.count_nonzero(np.bincount(codes))) if len(codes) else 0
 
 
-def item_columns(keys: pl.Series, items: pl.DataFrame) -> dict[str, Any]:
+def item_columns(asked: NDArray[np.int64], items: pl.DataFrame) -> dict[str, Any]:
     """What metrics know of each item, as the fields of ``Counts`` and ``Pairs``.
 
     Args:
-        keys: Distinct 64-bit item keys, all of them in ``items``.
+        asked: Places in the items table, from ``asked_items``.
         items: Rows of the table ``items``.
 
     Raises:
-        InputError: If an item is unknown, or a polarity or condition does not exist.
+        InputError: If a polarity or condition does not exist.
     """
     facts, names = _item_facts(items)
-    found = pl.DataFrame({"item": keys}).join(facts, on="item", how="left", maintain_order="left")
-    refuse_unknown_items(found.filter(pl.col("category").is_null())["item"])
-    return {
-        "item": keys.to_numpy(),
-        "category": found["category"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
-        "categories": names,
-        **{
-            name: found[name].to_numpy()
-            for name in ("cluster", "polarity", "condition", "has_roles", "right_role", "label")
-        },
-    }
+    return {"categories": names, **{name: values[asked] for name, values in facts.items()}}
 
 
 @once_per_frame
-def _item_facts(items: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """What metrics know of every item, and the categories' names in the order of their numbers."""
+def _item_facts(items: pl.DataFrame) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """What metrics know of every item, [n_items] each, and the categories' names in the order of their numbers."""
     roles = role_codes(items)
     labels = items["label"].to_numpy().astype(np.int64)
-    clusters = _cluster_names(items)
-    facts = pl.DataFrame(
-        {
-            "item": items["item"],
-            "category": items["category"].cast(pl.String),
-            "cluster": clusters.rank("dense").cast(pl.Int64) - 1,
-            "polarity": _codes(items, "polarity", POLARITIES),
-            "condition": _codes(items, "condition", CONDITIONS),
-            "has_roles": (roles == 0).sum(axis=1) == 1,
-            "right_role": np.take_along_axis(roles, labels[:, None], axis=1)[:, 0],
-            "label": labels,
-        }
-    )
-    return facts, tuple(sorted(facts["category"].unique()))
+    categories = items["category"].cast(pl.String)
+    names = tuple(sorted(categories.unique()))
+    facts = {
+        "item": items["item"].to_numpy(),
+        "category": categories.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
+        "cluster": (_cluster_names(items).rank("dense").cast(pl.Int64) - 1).to_numpy(),
+        "polarity": _codes(items, "polarity", POLARITIES).to_numpy(),
+        "condition": _codes(items, "condition", CONDITIONS).to_numpy(),
+        "has_roles": (roles == 0).sum(axis=1) == 1,
+        "right_role": np.take_along_axis(roles, labels[:, None], axis=1)[:, 0],
+        "label": labels,
+    }
+    return facts, names
 
 
 def count_outcomes(outcomes: pl.DataFrame, items: pl.DataFrame) -> Counts:
@@ -211,38 +205,50 @@ def count_outcomes(outcomes: pl.DataFrame, items: pl.DataFrame) -> Counts:
     Raises:
         InputError: If an item is not in the items table.
     """
-    scored = "mass" in outcomes.columns
-    sums: list[pl.Expr] = [pl.len().alias("answers")]
-    sums += [(pl.col("outcome") == name).sum().alias(name) for name in OUTCOMES]
-    sums += [(pl.col("option") == i).sum().alias(f"option_{i}") for i in range(3)]
-    sums += [(pl.col("letter") == i).sum().alias(f"letter_{i}") for i in range(3)]
-    sums.append(pl.col("nonfinite").sum())
-    if scored:
-        sums += [pl.col(name).sum() for name in SOFT_COLUMNS]
-        sums += [pl.col("mass").sum(), pl.col("mass").count().alias("scored"), pl.col("tie").sum().alias("ties")]
-    table = outcomes.group_by("item").agg(sums).sort("item")
-    facts = item_columns(table["item"], items)
+    asked, place = asked_items(outcomes, items)
+    n = len(asked)
+    facts = item_columns(asked, items)
     label = facts.pop("label")
-
-    def whole(name: str) -> NDArray[np.int64]:
-        return table[name].to_numpy().astype(np.int64)
-
-    def side_by_side(names: Sequence[str], kind: type) -> NDArray[Any]:
-        return table.select(names).to_numpy().astype(kind).reshape(table.height, len(names))
-
-    by_option = side_by_side([f"option_{i}" for i in range(3)], np.int64)
-    nothing = np.zeros(table.height, np.int64)
-    tallies: dict[str, Any] = {name: whole(name) for name in ("answers", "nonfinite", *OUTCOMES)}
+    outcome = cross(place, n, outcomes["outcome"].cast(OUTCOME_TYPE).to_physical().to_numpy(), len(OUTCOMES))
+    option, letter = (
+        cross(place, n, outcomes[name].fill_null(3).to_numpy(), 4)[:, :3] for name in ("option", "letter")
+    )
     return Counts(
         **facts,
-        **tallies,
-        right=np.take_along_axis(by_option, label[:, None], axis=1)[:, 0],
-        letters=side_by_side([f"letter_{i}" for i in range(3)], np.int64),
-        ties=whole("ties") if scored else nothing,
-        soft=side_by_side(SOFT_COLUMNS, np.float64) if scored else np.zeros((table.height, 3)),
-        mass=table["mass"].to_numpy() if scored else np.zeros(table.height),
-        scored=whole("scored") if scored else nothing,
+        **dict(zip(OUTCOMES, outcome.T, strict=True)),
+        answers=outcome.sum(axis=1),
+        nonfinite=cross(place, n, outcomes["nonfinite"].to_numpy(), 2)[:, 1],
+        right=np.take_along_axis(option, label[:, None], axis=1)[:, 0],
+        letters=letter,
+        **_scores(outcomes, n),
     )
+
+
+def cross(place: NDArray[np.int64], n: int, codes: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """How often each code stands at each place, [n, size].
+
+    Args:
+        place: 0 .. n - 1, [n_rows].
+        n: Number of places.
+        codes: 0 .. size - 1, [n_rows].
+        size: Number of codes.
+    """
+    return np.bincount(place * size + codes, minlength=n * size).astype(np.int64).reshape(n, size)
+
+
+def _scores(outcomes: pl.DataFrame, n: int) -> dict[str, Any]:
+    """The fields of ``Counts`` that need letter scores; zeros without."""
+    if "mass" not in outcomes.columns:
+        nothing = np.zeros(n, np.int64)
+        return {"ties": nothing, "soft": np.zeros((n, 3)), "mass": np.zeros(n), "scored": nothing}
+    sums = [pl.col(*SOFT_COLUMNS, "mass", "tie").sum(), pl.col("mass").count().alias("scored")]
+    table = outcomes.group_by("item").agg(sums).sort("item")
+    return {
+        "ties": table["tie"].to_numpy().astype(np.int64),
+        "soft": table.select(SOFT_COLUMNS).to_numpy().astype(np.float64),
+        "mass": table["mass"].to_numpy(),
+        "scored": table["scored"].to_numpy().astype(np.int64),
+    }
 
 
 def share(
@@ -252,7 +258,6 @@ def share(
     *,
     level: float,
     empty: str = NO_PARSED,
-    note: str = "",
 ) -> Estimate:
     """Sum of ``part / answers`` over items, divided by the sum of ``whole / answers``, with Wilson's interval.
 
@@ -262,7 +267,6 @@ def share(
         whole: Rows of the denominator per item, [n_items]; all answers if not given.
         level: Of the interval.
         empty: Why the value is undefined where the denominator is empty.
-        note: Goes into the estimate.
     """
     if counts.n_items == 0:
         return undefined(counts, NO_ITEMS, level=level)
@@ -272,7 +276,7 @@ def share(
         return undefined(counts, empty, level=level)
     successes = float((part / counts.answers).sum())
     low, high = wilson(successes, n, level=level)
-    return estimate(counts, successes / n, low, high, level=level, method=WILSON, used=whole, note=note)
+    return estimate(counts, successes / n, low, high, level=level, method=WILSON, used=whole)
 
 
 def estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def letter_share_max(counts: Counts, *, level: float = 0.95) -> Estimate:
     note = f"letter {LETTERS[top]}"
     if values[top] > COLLAPSE_SHARE:
         note = f"collapsed: more than {COLLAPSE_SHARE:.0%} of answers are {LETTERS[top]}"
-    return _letter_share(counts, top, level=level, note=note)
+    return replace(shares[top], note=note)
 
 
 def letters_collapsed(counts: Counts, *, threshold: float = COLLAPSE_SHARE) -> bool | None:
@@ -71,8 +72,7 @@ def letter_entropy(counts: Counts, *, level: float = 0.95) -> Estimate:
         return shares[0]
     values = [each.value for each in shares if each.value]
     entropy = -math.fsum(p * math.log2(p) for p in values)
-    used = counts.letters.sum(axis=1)
-    return estimate(counts, max(entropy, 0.0), None, None, level=level, method=NO_INTERVAL, used=used)
+    return estimate(counts, max(entropy, 0.0), None, None, level=level, method=NO_INTERVAL, used=counts.lettered)
 
 
 def letter_mass(counts: Counts, *, level: float = 0.95) -> Estimate:
@@ -92,9 +92,8 @@ def tie_share(counts: Counts, *, level: float = 0.95) -> Estimate:
     return share(counts, counts.ties, level=level)
 
 
-def _letter_share(counts: Counts, letter: int, *, level: float, note: str = "") -> Estimate:
-    lettered = counts.letters.sum(axis=1)
-    return share(counts, counts.letters[:, letter], lettered, level=level, empty=NO_LETTER, note=note)
+def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:
+    return share(counts, counts.letters[:, letter], counts.lettered, level=level, empty=NO_LETTER)
 
 
 _HERE = "docs/metrics.md"

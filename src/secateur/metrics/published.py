@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import role_codes
 from secateur.statistics.intervals import z_value
 from secateur.statistics.multiple import benjamini_hochberg, holm
@@ -356,6 +357,7 @@ def with_variant(frames: Iterable[tuple[str, pl.DataFrame]]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema={"variant": pl.String, **ITEM_COUNTS}), *parts])
 
 
+@once_per_frame
 def _kept(items: pl.DataFrame) -> pl.DataFrame:
     """Ambiguous items with exactly one stereotype option."""
     with_roles = pl.Series((role_codes(items) == 0).sum(axis=1) == 1)

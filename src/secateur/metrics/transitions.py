@@ -24,10 +24,12 @@ from secateur.metrics.counts import (
     NO_ROLES,
     WILSON,
     PerItem,
+    cross,
     item_columns,
 )
 from secateur.metrics.metric import BOTH, Metric
 from secateur.records.frames import once_per_frame
+from secateur.records.places import asked_items
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import clopper_pearson_zero, difference_of_shares, wilson
 
@@ -116,10 +118,9 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
         )
     key = ["item", "order", "seed"] if seeded[0] else ["item", "order"]
     both = _joined(dense, variant, key)
-    keys = both.select(pl.col("item").unique().sort())["item"]
-    facts = item_columns(keys, items)
-    place = np.searchsorted(facts["item"], both["item"].to_numpy())
-    n = len(keys)
+    asked, place = asked_items(both, items)
+    n = len(asked)
+    facts = item_columns(asked, items)
     label, has_roles = facts["label"], facts["has_roles"]
     codes, verdicts, options = [], [], []
     for suffix in ("", "_variant"):
@@ -131,12 +132,17 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
     # An outcome is part of the answer: a refusal of an item without an unknown option has no option either.
     flipped = (options[0] != options[1]) | (codes[0] != codes[1])
     with_roles = has_roles[place]
-    never, became, orders = _paper_counts(dense, variant, keys)
+
+    def beside(sides: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
+        flat = (sides[0] * size + sides[1])[with_roles]
+        return cross(place[with_roles], n, flat, size * size).reshape(n, size, size)
+
+    never, became, orders = _paper_counts(dense, variant, pl.Series(facts["item"]))
     return Pairs(
         **{name: facts[name] for name in ("item", "category", "cluster", "condition", "has_roles", "categories")},
         pairs=np.bincount(place, minlength=n).astype(np.int64),
-        moves=_cross(place[with_roles], codes[0][with_roles], codes[1][with_roles], n, len(MOVES)),
-        verdicts=_cross(place[with_roles], verdicts[0][with_roles], verdicts[1][with_roles], n, len(VERDICTS)),
+        moves=beside(codes, len(MOVES)),
+        verdicts=beside(verdicts, len(VERDICTS)),
         flips=np.bincount(place[flipped], minlength=n).astype(np.int64),
         never=never,
         became=became,
@@ -269,19 +275,13 @@ def _hits(outcomes: pl.DataFrame) -> pl.DataFrame:
     return outcomes.group_by("item", "order").agg(hit=(pl.col("outcome") == "stereotype").any())
 
 
-def _cross(
-    place: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64], n: int, size: int
-) -> NDArray[np.int64]:
-    flat = (place * size + row) * size + column
-    return np.bincount(flat, minlength=n * size * size).astype(np.int64).reshape(n, size, size)
-
-
 def _turned(pairs: Pairs, *, into: int | None = None, away: int | None = None) -> NDArray[np.int64]:
     """Pairs that moved into an outcome, or away from it, per item."""
-    if into is not None:
-        return np.asarray(pairs.moves[:, :, into].sum(axis=1) - pairs.moves[:, into, into])
-    assert away is not None
-    return np.asarray(pairs.moves[:, away, :].sum(axis=1) - pairs.moves[:, away, away])
+    ends = [
+        (other, into) if away is None else (away, other) for other in range(len(MOVES)) if other not in (into, away)
+    ]
+    # A sum over so short an axis would take longer than these.
+    return np.asarray(sum(pairs.moves[:, dense, variant] for dense, variant in ends))
 
 
 def _rate(pairs: Pairs, part: NDArray[np.int64], *, level: float) -> Estimate:

@@ -13,8 +13,8 @@ from secateur.items.item import Role
 from secateur.items.orders import ALL_ORDERS, option_at
 from secateur.records.frames import once_per_frame
 from secateur.records.parsers import STRICT, Parser, parse_answers
+from secateur.records.places import item_places, order_numbers
 from secateur.records.tables import STOPS
-from secateur.records.unknown import refuse_unknown_items, refuse_unknown_orders
 
 OUTCOMES = ("stereotype", "counter", "unknown", "unparsed", "unassigned")
 """What an answer means. ``unassigned``: a group, in an item without exactly one stereotype option."""
@@ -95,8 +95,8 @@ def letter_outcomes(letter: pl.DataFrame, items: pl.DataFrame, *, min_mass: floa
         InputError: For an item not in the items table, an order that does not exist, or log-probabilities whose
             exponentials sum to more than 1.
     """
-    places = _item_places(letter, items)
-    orders = _order_numbers(letter)
+    places = item_places(letter, items)
+    orders = order_numbers(letter)
     by_letter = letter.select(_LOGPROBS).to_numpy().astype(np.float64)  # [n, 3]
     nonfinite = ~np.isfinite(by_letter).all(axis=1)
     mass = _mass(by_letter, nonfinite)
@@ -138,8 +138,8 @@ def average_orders(letter: pl.DataFrame, items: pl.DataFrame, *, min_mass: float
     Raises:
         InputError: As ``letter_outcomes``.
     """
-    _item_places(letter, items)
-    orders = _order_numbers(letter)
+    item_places(letter, items)
+    orders = order_numbers(letter)
     by_letter = letter.select(_LOGPROBS).to_numpy().astype(np.float64)  # [n, 3]
     nonfinite = ~np.isfinite(by_letter).all(axis=1)
     by_option = np.empty_like(by_letter)
@@ -164,7 +164,7 @@ def average_orders(letter: pl.DataFrame, items: pl.DataFrame, *, min_mass: float
         items=items,
         item=averaged["item"],
         order=pl.repeat(MEAN_ORDER, averaged.height, dtype=pl.String, eager=True).cast(ORDER_TYPE),
-        places=_item_places(averaged, items),
+        places=item_places(averaged, items),
         by_option=mean,
         option=np.where(broken[:, None], -np.inf, mean).argmax(axis=1),
         letter=None,
@@ -204,8 +204,8 @@ def sampled_outcomes(sampled: pl.DataFrame, items: pl.DataFrame, parser: Parser 
             got=", ".join(sorted(map(str, strange))),
             todo="read these answers with the parsers named there",
         )
-    places = _item_places(sampled, items)
-    orders = _order_numbers(sampled)
+    places = item_places(sampled, items)
+    orders = order_numbers(sampled)
     said = parse_answers(sampled, items, parser).to_physical().to_numpy().astype(np.int64)  # 0..2, 3 refusal, 4 none
     nonfinite = (stops == "nonfinite").to_numpy()
     said[nonfinite] = 4
@@ -299,35 +299,3 @@ def _mass(by_letter: NDArray[np.float64], nonfinite: NDArray[np.bool_]) -> NDArr
             todo="store log-probabilities in nats among the whole vocabulary, not logits",
         )
     return np.asarray(np.minimum(mass, 1.0), np.float64)
-
-
-def _order_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
-    refuse_unknown_orders(rows["order"])
-    return rows["order"].cast(pl.String).cast(ORDER_TYPE).to_physical().to_numpy().astype(np.int64)
-
-
-@once_per_frame
-def _sorted_keys(items: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The items' keys, and their places in ascending order."""
-    if items["item"].n_unique() != items.height:
-        raise InputError(
-            "An item stands more than once in the items table.",
-            where="column item",
-            got=f"{items.height} rows, {items['item'].n_unique()} items",
-        )
-    keys = items["item"].to_numpy()
-    return keys, np.argsort(keys)
-
-
-def _item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
-    """Each row's place in the items table."""
-    keys, order = _sorted_keys(items)
-    wanted = rows["item"].to_numpy()
-    found = np.searchsorted(keys, wanted, sorter=order)
-    if len(keys) == 0:
-        lost = np.ones(len(wanted), np.bool_)
-    else:
-        found = order[np.minimum(found, len(keys) - 1)]
-        lost = keys[found] != wanted
-    refuse_unknown_items(pl.Series(wanted[lost]))
-    return found.astype(np.int64)

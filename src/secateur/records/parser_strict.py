@@ -234,8 +234,7 @@ def _strict_by_text(text: str) -> Parsed | None:
 def _candidates(words: str, options: Shown) -> tuple[list[int], str]:
     """Options that an answer's words fit (rule 9), and what follows the option's text."""
     known = [_option_words(option) for option in options]
-    start = words[:1]
-    if not any(each.startswith(start) for each in known):
+    if words[:1] not in (known[0][:1], known[1][:1], known[2][:1]):
         return [], ""
     whole = [i for i in range(3) if known[i] and (words == known[i] or words.startswith(known[i] + " "))]
     longest = max((len(known[i]) for i in whole), default=0)

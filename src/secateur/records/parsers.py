@@ -6,9 +6,12 @@ module of its own with its rules; see also ``docs/parsers.md``.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from secateur.items.orders import ALL_ORDERS, LETTERS, option_at
+from secateur.records.frames import once_per_frame
 from secateur.records.parser import (
     CHOICES,
     REFUSAL,
@@ -22,7 +25,7 @@ from secateur.records.parser import (
 )
 from secateur.records.parser_pia import PIA
 from secateur.records.parser_strict import STRICT
-from secateur.records.unknown import refuse_unknown_items, refuse_unknown_orders
+from secateur.records.places import item_places, order_numbers
 
 __all__ = [
     "ANSWERS",
@@ -72,35 +75,32 @@ def parse_answers(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = S
         InputError: If an item is not in ``items`` or an order is not one of the six.
     """
     texts = answers.select(pl.col("text").unique())
-    decided = [parser.by_text(text) for text in texts["text"].cast(pl.String)]
+    decided = [parser.by_text(text) for text in texts["text"].cast(pl.String).to_list()]
     words = [None if parsed is None else _word_for(parsed) for parsed in decided]
     by_text = texts.with_columns(said=pl.Series(words, dtype=ANSWER_TYPE))
     said = answers.select("text").join(by_text, on="text", how="left", maintain_order="left")["said"]
     if said.null_count() == 0:
         return said
 
-    key = ["text", "item", "order"]
-    unread = answers.select(key).filter(said.is_null())
-    asked = unread.unique().join(items.select("item", "option_0", "option_1", "option_2"), on="item", how="left")
-    _check_known(asked)
-    place = pl.col("order").cast(pl.String)
-    shown = asked.with_columns(
-        [
-            pl.coalesce(
-                pl.when(place == order).then(pl.col(f"option_{option_at(order, letter)}")) for order in ALL_ORDERS
-            ).alias(LETTERS[letter])
-            for letter in range(3)
-        ]
-    )
-    distinct = shown.select("text", *LETTERS).unique()
-    rows = zip(distinct["text"].cast(pl.String), *(distinct[letter] for letter in LETTERS), strict=True)
-    read = [_word_for(parser.by_options(text, (a, b, c))) for text, a, b, c in rows]
-    distinct = distinct.with_columns(said=pl.Series(read, dtype=ANSWER_TYPE))
-    by_options = shown.join(distinct, on=["text", *LETTERS], how="left").select(*key, "said")
-    late = unread.join(by_options, on=key, how="left", maintain_order="left")["said"]
+    unread = answers.filter(said.is_null())
+    numbers, shown = _shown_options(items)
+    asked = unread.select("text", shown=pl.Series(numbers[item_places(unread, items), order_numbers(unread)]))
+    distinct = asked.unique()
+    options = map(shown.__getitem__, distinct["shown"].to_list())
+    read = [*map(_word_for, map(parser.by_options, distinct["text"].cast(pl.String).to_list(), options))]
+    by_options = distinct.with_columns(said=pl.Series(read, dtype=ANSWER_TYPE))
+    late = asked.join(by_options, on=["text", "shown"], how="left", maintain_order="left")["said"]
     return said.scatter(said.is_null().arg_true(), late)
 
 
-def _check_known(asked: pl.DataFrame) -> None:
-    refuse_unknown_orders(asked["order"])
-    refuse_unknown_items(asked.filter(pl.col("option_0").is_null())["item"])
+@once_per_frame
+def _shown_options(items: pl.DataFrame) -> tuple[NDArray[np.int64], list[Shown]]:
+    """Options as shown, each kind once, and the number of the kind at each item and order, [n_items, n_orders]."""
+    options = list(zip(*(items[f"option_{i}"].cast(pl.String).to_list() for i in range(3)), strict=True))
+    kinds: dict[Shown, int] = {}
+    numbers = [
+        kinds.setdefault((texts[a], texts[b], texts[c]), len(kinds))
+        for texts in options
+        for a, b, c in ([option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS)
+    ]
+    return np.array(numbers, np.int64).reshape(items.height, len(ALL_ORDERS)), list(kinds)

@@ -179,6 +179,7 @@ def together(parts: Sequence[Published | None]) -> Published | None:
 
 
 def _remembering(parser: Parser) -> Parser:
-    """The parser, which decides each text once for all cells; what needs the options seldom comes twice."""
+    """The parser, which decides each text, and each text among the same options, once for all cells."""
     by_text: Callable[..., Any] = cache(parser.by_text)
-    return replace(parser, by_text=by_text)
+    by_options: Callable[..., Any] = cache(parser.by_options)
+    return replace(parser, by_text=by_text, by_options=by_options)

@@ -161,7 +161,7 @@ def _settle(figure: Canvas) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # with any engine, even one that does nothing, writing draws twice
 
 
 def to_svg(figure: Canvas) -> bytes:
