@@ -8,6 +8,7 @@ far too small and the errors too narrow. arXiv:2605.08137.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,9 +29,6 @@ NO_CONVERGENCE = "the fit did not converge"
 
 _SPARSITY = "sparsity"
 _TOLERANCE = 1e-7
-_EPSILON = float(np.finfo(np.float64).eps)
-_SETTLED = 1e-12  # nats of the deviance
-_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +144,11 @@ def chi_squared(base: int, n_base: int, comparison: int, n_comparison: int) -> C
         return ChiSquared(None, None, n, NO_ANSWERS)
     if base + comparison in (0, n):
         return ChiSquared(None, None, n, ONE_OUTCOME)
-    from scipy.special import chdtrc  # scipy.stats takes a second to import
+    from scipy.stats import chi2_contingency
 
-    observed = np.array([[base, n_base - base], [comparison, n_comparison - comparison]], np.float64)
-    expected = observed.sum(axis=1, keepdims=True) * observed.sum(axis=0) / n
-    apart = expected - observed
-    corrected = observed + np.sign(apart) * np.minimum(0.5, np.abs(apart))
-    statistic = float(((corrected - expected) ** 2 / expected).sum())
-    return ChiSquared(statistic, float(chdtrc(1, statistic)), n)
+    table = [[base, n_base - base], [comparison, n_comparison - comparison]]
+    found = chi2_contingency(table, correction=True)
+    return ChiSquared(float(found.statistic), float(found.pvalue), n)
 
 
 def cohens_h(base: float, comparison: float, *, n: int) -> EffectSize:
@@ -258,58 +253,31 @@ def _separated(design: NDArray[np.float64], hits: NDArray[np.int64], misses: NDA
 def _fit(
     names: Sequence[str], design: NDArray[np.float64], hits: NDArray[np.int64], misses: NDArray[np.int64]
 ) -> Regression:
-    from scipy.special import ndtr, ndtri
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
-    total = hits + misses
-    n = int(total.sum())
-    with np.errstate(all="ignore"):  # what it would say is checked beforehand or below
-        found = _most_likely(design, hits / total, total)
-    if found is None:
+    n = int((hits + misses).sum())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they would say is checked beforehand or below
+        fit = GLM(np.stack([hits, misses], axis=1), design, family=Binomial()).fit(tol=1e-12)
+    if not fit.converged or not np.isfinite(fit.bse).all():
         return Regression((), n, note=NO_CONVERGENCE)
-    coefficients, errors = found
-    z = coefficients / errors
-    half = ndtri(0.975) * errors
-    columns = (coefficients, errors, z, 2 * ndtr(-np.abs(z)), coefficients - half, coefficients + half)
-    log_likelihood = _log_likelihood(_shares(design @ coefficients), hits, misses)
+    log_likelihood = _log_likelihood(np.asarray(fit.fittedvalues), hits, misses)
     alone = _log_likelihood(np.full(len(hits), hits.sum() / n), hits, misses)
+    ends = fit.conf_int()
     return Regression(
-        tuple(Term(name, *map(float, numbers)) for name, *numbers in zip(names, *columns, strict=True)),
+        tuple(
+            Term(
+                name,
+                *(float(part[k]) for part in (fit.params, fit.bse, fit.tvalues, fit.pvalues)),
+                *map(float, ends[k]),
+            )
+            for k, name in enumerate(names)
+        ),
         n,
         log_likelihood,
         1 - log_likelihood / alone,
     )
-
-
-def _most_likely(
-    design: NDArray[np.float64], share: NDArray[np.float64], total: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Coefficients and their errors, [n_terms] each; ``None`` without convergence.
-
-    Iteratively reweighted least squares, in the order of statsmodels' operations. McCullagh and Nelder 1989, 2.5.
-    """
-    fitted = (share + 0.5) / 2
-    predictor = np.log(fitted / (1 - fitted))
-    deviance = _deviance(share, fitted, total)
-    for _ in range(_STEPS):
-        slope = 1 / (fitted * (1 - fitted))
-        scale = np.sqrt(total * (1 / (slope**2 * (fitted * (1 - fitted)))))
-        target, scaled = scale * (predictor + slope * (share - fitted)), scale[:, None] * design
-        predictor = design @ np.linalg.lstsq(scaled, target, rcond=-1)[0]
-        fitted = _shares(predictor)
-        before, deviance = deviance, _deviance(share, fitted, total)
-        if abs(before - deviance) <= _SETTLED:
-            inverse = np.linalg.pinv(scaled, rcond=1e-15)  # [n_terms, n_groups]
-            return inverse @ target, np.sqrt(np.diag(inverse @ inverse.T))
-    return None
-
-
-def _shares(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(1 / (1 + np.exp(-log_odds)), _EPSILON, 1 - _EPSILON)
-
-
-def _deviance(share: NDArray[np.float64], fitted: NDArray[np.float64], total: NDArray[np.int64]) -> float:
-    parts = [part * np.log(np.maximum(part / of, _EPSILON)) for part, of in ((share, fitted), (1 - share, 1 - fitted))]
-    return float((2 * total * (parts[0] + parts[1])).sum())
 
 
 def _log_likelihood(share: NDArray[np.float64], hits: NDArray[np.int64], misses: NDArray[np.int64]) -> float:
