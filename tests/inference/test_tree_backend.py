@@ -1,8 +1,11 @@
 """The tree backend against the plain one, for every architecture; and that it shares what can be shared."""
 
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
+import torch
 from tests.tiny import ALL_FAMILIES, tiny_model
 
 from secateur.inference.backend import Decoding, Request
@@ -59,6 +62,27 @@ def test_long_answers_are_the_same(both):
     plain = list(make(TorchBackend, new_tokens=40).answer(requests[:12]))
     found = compare(plain, list(make(TreeBackend, new_tokens=40).answer(requests[:12])))
     assert found.same, found
+
+
+def test_what_is_not_a_number_stays_with_its_own_prompt(both, monkeypatch):
+    """A model may overflow on a prompt or on a drawn token; its neighbours see nothing of it."""
+    make, requests = both
+    table = make(TreeBackend)._loaded.model.get_input_embeddings()
+    usual, used = table.forward, {token for request in requests for token in request.tokens}
+    free = [token for token in range(table.num_embeddings) if token not in used]
+    asked = [*requests[:5], replace(requests[5], tokens=(*requests[5].tokens, free[0])), *requests[6:12]]
+    for poisoned in (free[:1], free[1::2]):
+        bad = torch.tensor(poisoned)
+
+        def forward(tokens, bad=bad):
+            return usual(tokens).masked_fill(torch.isin(tokens, bad)[..., None], float("nan"))
+
+        monkeypatch.setattr(table, "forward", forward)
+        plain, tree = (list(make(kind).answer(asked)) for kind in (TorchBackend, TreeBackend))
+        stops = Counter(sample.stop for response in plain for sample in response.samples)
+        assert 0 < stops["nonfinite"] < stops.total()
+        assert compare(plain, tree).same
+        assert [[s.stop for s in r.samples] for r in tree] == [[s.stop for s in r.samples] for r in plain]
 
 
 def test_the_models_own_attention_is_back_afterwards(both):

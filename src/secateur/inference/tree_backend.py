@@ -13,7 +13,7 @@ from torch import Tensor
 from secateur.inference.backend import Request, Response
 from secateur.inference.growing import Growing
 from secateur.inference.prefix_tree import Tree, trees
-from secateur.inference.torch_backend import TorchBackend
+from secateur.inference.torch_backend import TorchBackend, batches
 from secateur.inference.tree_attention import Attention, DrawnAttention, PromptAttention, attending
 
 TREE_NODES = 4096
@@ -32,8 +32,20 @@ class TreeBackend(TorchBackend):
         self._token_budget = min(self._token_budget, TREE_NODES)
         yield from self._in_memory(requests, trees, self._answer_tree)
 
-    @torch.inference_mode()
     def _answer_tree(self, tree: Tree) -> list[Response]:
+        try:
+            return self._answer_together(tree)
+        except _NotANumberError:
+            # 0 times NaN is NaN: what one prompt came to may have reached its neighbours.
+            return [
+                response
+                for batch in batches(tree.requests, self._token_budget)
+                for response in self._answer_batch(batch)
+            ]
+
+    @torch.inference_mode()
+    def _answer_together(self, tree: Tree) -> list[Response]:
+        """Raises ``_NotANumberError`` if a logit is NaN."""
         leaves, leaf = np.unique(tree.ends, return_inverse=True)
         growing = Growing(tree.requests, self._decoding, leaf)
         read = PromptAttention(tree, keep=growing.any)
@@ -66,4 +78,10 @@ class TreeBackend(TorchBackend):
                 logits_to_keep=torch.from_numpy(keep).to(device),
             )
         logits: Tensor = out.logits[0]
+        if torch.isnan(logits).any():
+            raise _NotANumberError
         return logits
+
+
+class _NotANumberError(Exception):
+    """A logit is NaN."""
