@@ -43,7 +43,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -258,12 +258,17 @@ def llm_compressor(options: argparse.Namespace) -> dict[str, Any]:
             return float(said[level]["seconds"])
 
         made: dict[str, Realisation] = {}
+        kept: dict[str, np.ndarray] = {}
 
         def prune(level: str) -> float:
             planned = recipe("wanda", level, calibration=calibration_digest(sequences))
             begun = time.perf_counter()
             made[level] = realise(loaded, planned, sequences=sequences)
             seconds = time.perf_counter() - begun
+            if level == COMPARED:
+                kept.update(
+                    {name: linear.weight.numpy() != 0 for name, linear in all_linears(loaded.model, loaded.family)}
+                )
             restore_dense(loaded)
             return seconds
 
@@ -286,7 +291,7 @@ def llm_compressor(options: argparse.Namespace) -> dict[str, Any]:
             level: {"llm-compressor": said[level]["achieved_sparsity"], "secateur": made[level].achieved_sparsity}
             for level in LEVELS
         },
-        f"equal_mask_bits_at_{COMPARED}": equal_bits(masks, made[COMPARED]),
+        f"equal_mask_bits_at_{COMPARED}": equal_bits(masks, kept),
     }
 
 
@@ -302,14 +307,13 @@ def calibration(loaded: LoadedModel, sequences: int, length: int) -> list[tuple[
     )
 
 
-def equal_bits(theirs: Path, ours: Realisation) -> float:
-    """Share of weights that both keep or both remove."""
+def equal_bits(theirs: Path, ours: Mapping[str, np.ndarray]) -> float:
+    """Share of weights that both keep or both remove. Shapes: each of ours, by layer, bool [o, i]."""
     equal, total = 0, 0
     with np.load(theirs) as masks:
-        for layer in ours.layers:
-            different = np.bitwise_count(masks[layer.layer] ^ ours.packed_masks[layer.layer])
-            equal += layer.weights - int(different.sum())
-            total += layer.weights
+        for layer, kept in ours.items():
+            equal += kept.size - int(np.bitwise_count(masks[layer] ^ np.packbits(kept)).sum())
+            total += kept.size
     return equal / total
 
 
