@@ -14,8 +14,9 @@ What is not as in the real study:
 - Random weights make answers long (no end token) and, with the usual random output matrix, make all tokens about
   equally likely, for which drawing is slowest and of which no trained model is an example. The output matrix is
   therefore spread wider, so that few tokens are near the best one; answers still take all five tokens.
-- The share of the card's matrix rate counts the blocks' linear layers on the prompts' distinct tokens and nothing else:
-  attention, output matrix and drawn tokens are work that it calls waste.
+- The share of the card's matrix rate counts what the prompts' distinct tokens need: the blocks' linear layers,
+  attention to a token's own prompt, the output matrix where letters are read. Drawn tokens are work that it calls
+  waste.
 """
 
 from __future__ import annotations

@@ -81,7 +81,10 @@ def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, fl
     read = sum(len(set(tree.ends.tolist())) for tree in cut)
     config = loaded.model.config
     weights = sum(linear.weight.numel() for _, linear in all_linears(loaded.model, loaded.family))
-    attended = 4.0 * seen * config.hidden_size * config.num_hidden_layers
+    width = config.num_attention_heads * (
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    )
+    attended = 4.0 * seen * width * config.num_hidden_layers
     return whole, left, 2.0 * (weights * left + config.hidden_size * config.vocab_size * read) + attended
 
 

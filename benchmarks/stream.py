@@ -52,6 +52,8 @@ def main() -> None:
     arguments.add_argument("--out", type=Path)
     arguments.add_argument("--wanda", action="store_true")
     options = arguments.parse_args()
+    if options.folder.exists():
+        raise SystemExit(f"{options.folder} is there already; name a new folder, which is removed afterwards")
     base, pruned = options.folder / "base", options.folder / "pruned"
     threads = os.environ.get("OMP_NUM_THREADS", "unset")
     try:

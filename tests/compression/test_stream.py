@@ -210,6 +210,28 @@ def test_an_index_that_names_the_wrong_file_is_refused(tmp_path):
         in_files(base, planned_for("magnitude"), tmp_path / "out")
 
 
+def test_an_index_that_names_a_tensor_no_file_holds_is_refused(tmp_path):
+    base = in_shards(shutil.copytree(tiny_folder("llama"), tmp_path / "base"))
+    file = base / "model.safetensors.index.json"
+    index = json.loads(file.read_text())
+    weights = load_file(base / index["weight_map"]["model.norm.weight"])
+    del weights["model.norm.weight"]
+    save_file(weights, base / index["weight_map"]["model.norm.weight"], {"format": "pt"})
+    with pytest.raises(InputError, match=r"(?s)has not the tensor that the index names.*model\.norm\.weight"):
+        in_files(base, planned_for("magnitude"), tmp_path / "out")
+
+
+def test_a_tensor_that_stands_in_two_files_is_refused(tmp_path):
+    base = in_shards(shutil.copytree(tiny_folder("llama"), tmp_path / "base"))
+    index = json.loads((base / "model.safetensors.index.json").read_text())["weight_map"]
+    name = "model.layers.0.mlp.up_proj.weight"
+    other = base / next(file for file in sorted(index.values()) if file != index[name])
+    save_file(load_file(other) | {name: load_file(base / index[name])[name]}, other, {"format": "pt"})
+    with pytest.raises(InputError, match=r"(?s)more than one weight file.*up_proj"):
+        in_files(base, planned_for("magnitude"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_activations_that_are_not_finite_stop_it(tmp_path):
     base = spoiled(tmp_path, lambda w: w["model.layers.1.input_layernorm.weight"].fill_(3e38))
     with pytest.raises(VerificationError, match=r"inputs are NaN or infinite\.\n  where:   model\.layers\.1"):

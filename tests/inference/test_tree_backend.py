@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.tiny import ALL_FAMILIES, tiny_model
@@ -12,6 +13,7 @@ from secateur.inference.backend import Decoding, Request
 from secateur.inference.prefix_tree import common, trees
 from secateur.inference.sameness import compare
 from secateur.inference.torch_backend import TorchBackend
+from secateur.inference.tree_attention import DrawnAttention, PromptAttention
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.planted import load_planted
 from secateur.items.prompts import LETTERS_V1
@@ -83,6 +85,19 @@ def test_what_is_not_a_number_stays_with_its_own_prompt(both, monkeypatch):
         assert 0 < stops["nonfinite"] < stops.total()
         assert compare(plain, tree).same
         assert [[s.stop for s in r.samples] for r in tree] == [[s.stop for s in r.samples] for r in plain]
+
+
+def test_a_crowded_beginning_does_not_fill_up_all_other_groups():
+    """Forty prompts that differ in their last token, and thirty that share nothing."""
+    crowd = [request(*range(60), 100 + place) for place in range(40)]
+    alone = [request(*range(200 + 70 * place, 270 + 70 * place)) for place in range(30)]
+    (tree,) = trees([*crowd, *alone], 4096)
+    leaves = np.unique(tree.ends)
+    drawn = DrawnAttention(tree, PromptAttention(tree, keep=True), leaves, 4)
+    parents = np.repeat(np.arange(70), 5)
+    drawn.step(parents)
+    groups, rows = drawn._shape
+    assert groups * rows < 4 * len(parents)
 
 
 def test_the_models_own_attention_is_back_afterwards(both):

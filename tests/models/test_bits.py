@@ -37,6 +37,11 @@ def test_numbers_that_are_no_floats():
     assert n_zeros(torch.tensor([True, False])) == 1
 
 
+@pytest.mark.parametrize("dtype", bits._UNCOUNTABLE, ids=str)
+def test_zeros_are_counted_where_torch_cannot(dtype):
+    assert n_zeros(torch.tensor([0, 1, 0, 4]).to(dtype)) == 2
+
+
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_none_and_one(dtype):
     assert all_finite(torch.empty(0, 4, dtype=dtype))

@@ -72,7 +72,7 @@ def folder_in_the_making(out: Path) -> Iterator[tuple[Path, Path]]:
                 folder.replace(whole)
                 sync_folder(whole.parent)
                 shutil.rmtree(kept, ignore_errors=True)
-            except (InputError, UnsupportedModelError, VerificationError):
+            except (UnsupportedModelError, VerificationError):
                 shutil.rmtree(kept, ignore_errors=True)  # the next run would end there too
                 raise
             finally:

@@ -23,6 +23,7 @@ from secateur.inference.prefix_tree import Tree
 
 _NAME = "secateur-tree"
 _SPAN = 64  # nodes of a group: with fewer the products are small, with more many keys are seen by few
+_LEAVES = 4  # of a group: all groups are filled up to the one with most branches
 _KEYS_AT_ONCE = 8192  # gathered at a time; bounds memory for long prompts
 _ROOM = 16  # steps for which there is room from the beginning
 _Integers = npt.NDArray[np.int64]
@@ -115,8 +116,8 @@ class PromptAttention:
 class DrawnAttention:
     """Attention while answers are drawn: a drawn token sees its prompt and what was drawn before it on its branch.
 
-    Leaves that stand together are a group. The keys of its prompts are gathered once a layer, with room for what is
-    drawn behind them.
+    Up to four leaves that stand together are a group. The keys of its prompts are gathered once a layer, with room for
+    what is drawn behind them.
 
     Args:
         tree: The tree.
@@ -129,7 +130,9 @@ class DrawnAttention:
 
     def __init__(self, tree: Tree, read: PromptAttention, leaves: _Integers, steps: int) -> None:
         self._kept, self._steps = read.kept, min(steps, _ROOM)
-        self._group = np.unique(leaves // _SPAN, return_inverse=True)[1]
+        span = leaves // _SPAN
+        nth = np.arange(len(leaves)) - np.searchsorted(span, span)  # of its span
+        self._group = np.unique(span * _SPAN + nth // _LEAVES, return_inverse=True)[1]
         firsts = np.flatnonzero(np.diff(self._group, prepend=-1))
         lasts = np.append(firsts[1:], len(leaves)) - 1
         self._keys, there = _rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,12 @@ class TreeBackend(TorchBackend):
         yield from self._in_memory(requests, trees, self._answer_tree)
 
     def _answer_tree(self, tree: Tree) -> list[Response]:
-        try:
-            return self._answer_together(tree)
-        except _NotANumberError:
+        if len(tree.requests) > 1:  # one shares nothing
             # 0 times NaN is NaN: what one prompt came to may have reached its neighbours.
-            return [
-                response
-                for batch in batches(tree.requests, self._token_budget)
-                for response in self._answer_batch(batch)
-            ]
+            with suppress(_NotANumberError):
+                return self._answer_together(tree)
+        plain = batches(tree.requests, self._token_budget)
+        return [response for batch in plain for response in self._answer_batch(batch)]
 
     @torch.inference_mode()
     def _answer_together(self, tree: Tree) -> list[Response]:

@@ -18,6 +18,15 @@ SLICE = 2**18
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
+_UNCOUNTABLE = {
+    torch.float8_e4m3fn: torch.float32,
+    torch.float8_e5m2: torch.float32,
+    torch.uint16: torch.int64,
+    torch.uint32: torch.int64,
+    torch.uint64: torch.int64,
+}
+"""Dtypes whose non-zeros torch does not count, and what they are counted as."""
+
 
 def as_integers(numbers: Tensor) -> Tensor:
     """The same memory, its bits read as integers: all bits zero is 0, and floats of 0 and above keep their order.
@@ -43,6 +52,8 @@ def row_slices(matrix: Tensor) -> Iterator[slice]:
 def n_zeros(numbers: Tensor) -> int:
     """How many numbers are zero, of either sign. Shapes: any."""
     if not _sliced(numbers):
+        if numbers.dtype in _UNCOUNTABLE:
+            numbers = numbers.to(_UNCOUNTABLE[numbers.dtype])
         return numbers.numel() - int(torch.count_nonzero(numbers))
     return numbers.numel() - sum(int(np.count_nonzero(part)) for part in _magnitudes(numbers))
 

@@ -96,10 +96,18 @@ def check_fit(checkpoint: Checkpoint, model: PreTrainedModel) -> None:
         model: What its config describes, on torch's meta device.
 
     Raises:
+        InputError: If a tensor stands in two files, or not in the one that the index names.
         UnsupportedModelError: If weights are missing, left over, of another shape, in a format that cannot be
             pruned, or tied across pruned layers.
     """
-    shapes = {name: place.shape for file in checkpoint.weight_files.values() for name, place in file.tensors.items()}
+    for name in checkpoint.weight_map:
+        checkpoint.file_of(name)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file, weights in checkpoint.weight_files.items():
+        for name, place in weights.tensors.items():
+            if checkpoint.weight_map.get(name, file) != file or name in shapes:
+                raise InputError("A tensor stands in more than one weight file.", where=weights.path, got=name)
+            shapes[name] = place.shape
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     stored = stored_names(checkpoint, model)
     missing = wanted.keys() - stored

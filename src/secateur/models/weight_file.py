@@ -129,7 +129,10 @@ class WeightFile:
         view = buffer.data
         done = 0
         while done < n_bytes:
-            read = file.readinto(view[done:])
+            try:
+                read = file.readinto(view[done:])
+            except OSError as error:
+                raise InputError("A weight file cannot be read.", where=self.path, got=str(error)) from None
             if not read:
                 raise InputError("A weight file ended too early.", where=self.path, todo="leave it alone and try again")
             done += read
