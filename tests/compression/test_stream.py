@@ -118,13 +118,17 @@ def test_no_more_than_a_block_is_in_memory(tmp_path, monkeypatch):
     real = stream.observe_block
 
     def looking(walk, index, planned):
-        blocks = walk._blocks
-        there.append([place for place, block in enumerate(blocks) if not next(block.parameters()).is_meta])
+        held = {name for name, weight in models[0].named_parameters() if not weight.is_meta}
+        there.append((held, {name for name in models[0].state_dict() if name.startswith(f"model.layers.{index}.")}))
         return real(walk, index, planned)
 
     monkeypatch.setattr(stream, "observe_block", looking)
-    in_files(tiny_folder("mistral"), planned_for("wanda"), tmp_path / "out")
-    assert there == [[0], [1]]
+    checkpoint = Checkpoint(tiny_folder("mistral"), "tiny")
+    hollow = hollow_model(checkpoint, load_tokenizer(checkpoint), device="cpu", dtype=torch.float32)
+    models = [hollow.model]
+    prune_files(hollow, planned_for("wanda"), tmp_path / "out", sequences=SEQUENCES)
+    assert len(there) == 2
+    assert all(held == of_block for held, of_block in there)
 
 
 def spoiled(tmp_path, edit, family="llama"):
@@ -340,6 +344,20 @@ def test_hidden_states_that_somebody_removed_are_made_again(tmp_path, monkeypatc
     for path in tmp_path.glob(".out.partial/calibration/*/hidden*"):
         path.unlink()
     same(base, planned, tmp_path)
+
+
+def test_damaged_calibration_says_what_to_remove(tmp_path):
+    kept = FinishedBlocks(tmp_path / "a", 2, torch.device("cpu"))
+    kept.hidden.append(torch.ones(1, 2, 3))
+    kept.hidden.change(lambda batch: batch)
+    kept.finish({"layer": torch.arange(3.0)})
+    for path in (tmp_path / "a").iterdir():
+        path.write_bytes(b"damaged")
+    again = FinishedBlocks(tmp_path / "a", 2, torch.device("cpu"))
+    with pytest.raises(InputError, match="remove the folder"):
+        again.statistics(0)
+    with pytest.raises(InputError, match="remove the folder"):
+        list(again.hidden)
 
 
 def test_statistics_come_back_as_they_were(tmp_path):

@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from secateur.errors import InputError
 from secateur.files import make_folder, unwritable, whole_file
 
 _HIDDEN = "hidden"
@@ -55,9 +57,12 @@ class FinishedBlocks:
         return self._n
 
     def statistics(self, index: int) -> dict[str, Tensor]:
-        """Of a finished block: layer name -> sum of squares of each input feature. Shapes: each float32 [i]."""
-        found: dict[str, Tensor] = load_file(self._statistics(index))
-        return found
+        """Of a finished block: layer name -> sum of squares of each input feature. Shapes: each float32 [i].
+
+        Raises:
+            InputError: If the file is damaged.
+        """
+        return _loaded(self._statistics(index))
 
     def finish(self, statistics: Mapping[str, Tensor]) -> None:
         """Keep the next block's statistics, once what leaves it is written. Shapes: each float32 [i].
@@ -103,7 +108,7 @@ class HiddenFiles:
         self._n += 1
 
     def __iter__(self) -> Iterator[Tensor]:
-        """The batches in order, each read when its turn comes."""
+        """The batches in order, each read when its turn comes; :class:`InputError` if its file is damaged."""
         return map(partial(self._read, self._index), range(self._n))
 
     def change(self, block: Callable[[Tensor], Tensor]) -> None:
@@ -118,8 +123,7 @@ class HiddenFiles:
             path.unlink()
 
     def _read(self, index: int, place: int) -> Tensor:
-        found: Tensor = load_file(self._path(index, place), device=str(self._device))[_HIDDEN]
-        return found
+        return _loaded(self._path(index, place), device=str(self._device))[_HIDDEN]
 
     def _write(self, index: int, place: int, batch: Tensor) -> None:
         with whole_file(self._path(index, place)) as temp, torch.inference_mode():
@@ -127,3 +131,16 @@ class HiddenFiles:
 
     def _path(self, index: int, place: int) -> Path:
         return self._folder / f"{_HIDDEN}-{index:04d}-{place:06d}.safetensors"
+
+
+def _loaded(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    try:
+        found: dict[str, Tensor] = load_file(path, device=device)
+    except SafetensorError as error:
+        raise InputError(
+            "What an earlier run has kept of its calibration is damaged.",
+            where=path,
+            got=str(error),
+            todo=f"remove the folder {path.parent} and calibrate again",
+        ) from None
+    return found

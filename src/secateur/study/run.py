@@ -264,7 +264,8 @@ class _ModelRun:
                 "The device ran out of memory.",
                 where=f"{self.model.name}, {cell.variant.label}, {cell.spec.task}",
                 got=str(error).splitlines()[0],
-                todo="smaller batches did not help: run on a larger device; what is answered so far is kept",
+                todo="run on a larger device, or into a new store with a smaller compute.token_budget; what is "
+                "answered so far is kept",
             ) from None
 
     def _run_divergence(self, cell: PlannedCell, make_backend: MakeBackend, watcher: Watcher) -> int:
