@@ -36,6 +36,7 @@ from secateur.items.item import Condition, Item
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import LoadedModel, check_device, load_tokenizer
+from secateur.models.published import PUBLISHED
 from secateur.models.tiny import build_tiny_model
 from speed import ceiling, work
 from subjects import ORDER, SEEDS, Subject
@@ -59,29 +60,11 @@ SHAPES: dict[str, dict[str, Any]] = {
         "sliding_window": None,
     },
     "mistral-7b": {
-        "model_type": "mistral",
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-        "vocab_size": 32768,
+        **PUBLISHED["mistralai/Mistral-7B-Instruct-v0.3"],
         "sliding_window": None,
         "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
     },
-    "gemma-2-9b": {
-        "model_type": "gemma2",
-        "hidden_size": 3584,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 42,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
-        "head_dim": 256,
-        "query_pre_attn_scalar": 256,
-        "vocab_size": 256000,
-        "sliding_window": 4096,
-    },
+    "gemma-2-9b": {**PUBLISHED["google/gemma-2-9b-it"], "query_pre_attn_scalar": 256, "sliding_window": 4096},
 }
 
 
