@@ -62,7 +62,7 @@ def folder_in_the_making(out: Path) -> Iterator[tuple[Path, Path]]:
             check_new_folder(out)
             folder, kept = partial / "model", partial / "calibration"
             try:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
                 folder.mkdir()
                 yield kept, folder
                 (folder / (_CONFIG + TEMP_SUFFIX)).replace(folder / _CONFIG)  # last: without it, nothing is a model
@@ -76,11 +76,17 @@ def folder_in_the_making(out: Path) -> Iterator[tuple[Path, Path]]:
                 shutil.rmtree(kept, ignore_errors=True)  # the next run would end there too
                 raise
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
                 if not any(kept.glob("*/*")):
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise unwritable(error, out) from error
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, first what makes it a model: a kill meanwhile leaves none with files missing."""
+    (folder / _CONFIG).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_facts(
