@@ -21,7 +21,8 @@ class FromModel(Protocol):
         letters: tuple[int, int, int],
         decoding: Decoding,
         token_budget: int,
-        short: Short = lambda tokens: None,
+        short: Short = ...,
+        /,
     ) -> Backend:
         """Arguments as :class:`TorchBackend` has them."""
 
@@ -41,40 +42,16 @@ class BackendSpec:
     summary: str
 
 
-def _in_memory(kind: type[TorchBackend]) -> FromModel:
-    def make(
-        loaded: LoadedModel,
-        letters: tuple[int, int, int],
-        decoding: Decoding,
-        token_budget: int,
-        short: Short = lambda tokens: None,
-    ) -> Backend:
-        return kind(loaded, letters=letters, decoding=decoding, token_budget=token_budget, short=short)
-
-    return make
-
-
-def _scripted(
-    loaded: LoadedModel,
-    letters: tuple[int, int, int],
-    decoding: Decoding,
-    token_budget: int,
-    short: Short = lambda tokens: None,
-) -> Backend:
-    del loaded, letters, decoding, token_budget, short
-    return ScriptedBackend()
-
-
 BACKENDS: dict[str, BackendSpec] = {
     spec.name: spec
     for spec in (
         BackendSpec(
             "torch-tree",
-            _in_memory(TreeBackend),
+            TreeBackend,
             "transformers models on CPU, CUDA or MPS; what prompts share is computed once",
         ),
-        BackendSpec("torch", _in_memory(TorchBackend), "the same, every prompt by itself: the reference"),
-        BackendSpec("scripted", _scripted, "no model: answers hashed from the request, for tests"),
+        BackendSpec("torch", TorchBackend, "the same, every prompt by itself: the reference"),
+        BackendSpec("scripted", lambda *_: ScriptedBackend(), "no model: answers hashed from the request, for tests"),
     )
 }
 """Every backend by name."""

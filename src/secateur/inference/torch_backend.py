@@ -58,7 +58,6 @@ class TorchBackend:
     def __init__(
         self,
         loaded: LoadedModel,
-        *,
         letters: tuple[int, int, int],
         decoding: Decoding,
         token_budget: int,

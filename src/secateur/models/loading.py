@@ -80,9 +80,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         _refuse_any(kind.removesuffix("_keys"), map(str, info.get(kind, ())), checkpoint)
     _check_finite(model, checkpoint)
-    _check_untied(model, checkpoint)
-    for name, _ in all_linears(model, checkpoint.family):
-        checkpoint.check_weight(name)
+    _check_linears(model, checkpoint)
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
     return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, target, dtype)
@@ -119,9 +117,7 @@ def check_fit(checkpoint: Checkpoint, model: PreTrainedModel) -> None:
     mismatched = [name for name, there in stored.items() if wanted[name] != shapes[there]]
     for kind, names in (("missing", missing), ("unexpected", unexpected), ("mismatched", mismatched)):
         _refuse_any(kind, names, checkpoint)
-    _check_untied(model, checkpoint)
-    for name, _ in all_linears(model, checkpoint.family):
-        checkpoint.check_weight(name)
+    _check_linears(model, checkpoint)
 
 
 def stored_names(checkpoint: Checkpoint, model: PreTrainedModel) -> dict[str, str]:
@@ -243,6 +239,12 @@ def _refuse_any(kind: str, names: Iterable[str], checkpoint: Checkpoint) -> None
             todo="check that config.json and the weights belong together; if they do, load the model once with "
             "transformers, save it with save_pretrained, and use that folder",
         )
+
+
+def _check_linears(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
+    _check_untied(model, checkpoint)
+    for name, _ in all_linears(model, checkpoint.family):
+        checkpoint.check_weight(name)
 
 
 def _check_untied(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
