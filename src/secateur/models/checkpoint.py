@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
@@ -110,8 +108,7 @@ class Checkpoint:
                     raise InputError("A weight file named in the index is not in the folder.", where=index, got=file)
             return dict(sorted(mapping.items()))
         if (self.folder / _SINGLE).is_file():
-            with self._open(_SINGLE) as file:
-                return dict.fromkeys(sorted(file.keys()), _SINGLE)
+            return dict.fromkeys(sorted(WeightFile(self.folder / _SINGLE).tensors), _SINGLE)
         pickles = [path.name for pattern in _PICKLES for path in self.folder.glob(pattern)]
         raise UnsupportedModelError(
             "The folder has no safetensors weights.",
@@ -190,26 +187,23 @@ class Checkpoint:
             )
         layers = [f"{prefix}{index}.{linear}" for index in range(len(numbers)) for linear in self.family.linears]
         shapes: dict[str, tuple[int, int]] = {}
-        with ExitStack() as stack:
-            opened = {file: stack.enter_context(self._open(file)) for file in self.files}
-            for layer in layers:
-                name = self._weight_name(layer)
-                shape = opened[self.weight_map[name]].get_slice(name).get_shape()
-                if len(shape) != 2:
-                    raise UnsupportedModelError(
-                        "A linear's weight is not stored as a matrix.", where=name, allowed="[rows, columns]", got=shape
-                    )
-                shapes[layer] = (shape[0], shape[1])
+        for layer in layers:
+            name = self._weight_name(layer)
+            shape = self.file_of(name).tensors[name].shape
+            if len(shape) != 2:
+                raise UnsupportedModelError(
+                    "A linear's weight is not stored as a matrix.",
+                    where=name,
+                    allowed="[rows, columns]",
+                    got=list(shape),
+                )
+            shapes[layer] = (shape[0], shape[1])
         return shapes
 
     @cached_property
     def n_weights(self) -> int:
         """Numbers in all tensors of the files; a tied weight that is stored once counts once."""
-        total = 0
-        for file in self.files:
-            with self._open(file) as opened:
-                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
-        return total
+        return sum(math.prod(place.shape) for file in self.weight_files.values() for place in file.tensors.values())
 
     @cached_property
     def digest(self) -> str:
@@ -245,13 +239,6 @@ class Checkpoint:
         if not isinstance(value, dict):
             raise InputError(f"{name} is not a JSON object.", where=path)
         return value
-
-    def _open(self, file: str) -> Any:
-        path = self.folder / file
-        try:
-            return safe_open(path, framework="pt")
-        except (SafetensorError, OSError) as error:
-            raise InputError("A weight file cannot be read.", where=path, got=str(error)) from None
 
 
 def find_checkpoint(reference: str, *, revision: str | None, offline: bool, base: Path | None = None) -> Checkpoint:
