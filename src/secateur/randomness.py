@@ -33,6 +33,7 @@ class Domain(IntEnum):
     MASK = 2
     CALIBRATION = 3
     PLANTED = 4
+    SIGN_FLIP = 5
 
 
 def check_seed(seed: int, name: str = "seed") -> int:

@@ -9,7 +9,8 @@ from tests.known.models import FLOOR_SEEDS, MODELS, SEEDS
 
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.table import NO_FLOOR
-from secateur.report.data import BY_ORDER, LETTER, SAMPLED, measured
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
+from secateur.report.data import measured
 from secateur.report.read import WHOLE_ANSWERS
 
 COLUMNS = {

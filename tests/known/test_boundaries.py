@@ -8,7 +8,7 @@ from tests.known.counting import groups
 from secateur.metrics.bias import BOX, DIFFERENCE, TWO_GROUPS
 from secateur.metrics.counts import WILSON
 from secateur.metrics.transitions import EXACT_ZERO
-from secateur.report.data import SAMPLED
+from secateur.records.answers import SAMPLED
 from secateur.statistics import (
     benjamini_hochberg,
     chi_squared,

@@ -15,7 +15,8 @@ from tests.known.models import FLOOR_SEEDS, MODELS, SEEDS, SKEWED, UNIFORM, Know
 
 from secateur.items.orders import ORDERS
 from secateur.metrics import METRICS
-from secateur.report.data import FLOOR, LETTER, OTHER, SAME, SAMPLED
+from secateur.records.answers import LETTER, SAMPLED
+from secateur.report.data import FLOOR, OTHER, SAME
 
 RISK = 1e-6
 CHANCES = {"uniform": UNIFORM, "skewed": SKEWED}

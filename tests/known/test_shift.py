@@ -9,7 +9,8 @@ from tests.known.models import SEEDS, KnownBackend, ask, asked, option_of, recip
 from tests.known.shift import AGAIN, AMBIG, DISAMBIG, DISAMBIG_WORDS, PLANS, WORDS, halves, says, triple
 
 from secateur.metrics.transitions import MOVES, VERDICTS
-from secateur.report.data import FLOOR, LETTER, OTHER, SAME, SAMPLED
+from secateur.records.answers import LETTER, SAMPLED
+from secateur.report.data import FLOOR, OTHER, SAME
 
 OUTCOME = {"silent": "unparsed"}
 

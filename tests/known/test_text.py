@@ -22,8 +22,9 @@ from secateur.inference.probing import look
 from secateur.items.corpora import Window
 from secateur.items.orders import ORDERS
 from secateur.metrics.divergence import ALL_WINDOWS
+from secateur.records.answers import LETTER
 from secateur.records.store import Store
-from secateur.report.data import BROKEN, LETTER, TEXT
+from secateur.report.data import BROKEN, TEXT
 from secateur.report.read import read_report_data
 
 N = 8

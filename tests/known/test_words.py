@@ -10,8 +10,9 @@ from tests.known.counting import groups
 from tests.known.models import MODELS, SEEDS, KnownBackend, ask, asked, recipe
 from tests.known.test_answers import COLUMNS, FIRST, LETTER_COLUMNS
 
+from secateur.records.answers import LETTER, SAMPLED
 from secateur.report.claims import LIMIT, WARNING, make_claims
-from secateur.report.data import BROKEN, GUESSING, LETTER, OK, SAMPLED, UNCHECKED
+from secateur.report.data import BROKEN, GUESSING, OK, UNCHECKED
 from secateur.report.format import percent
 
 Z = 1.959963984540054

@@ -199,6 +199,37 @@ def report(
     print_summary(write_report(store, out, parser=parser, plan=plan))
 
 
+@app.command("compare")
+def compare(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="The store's folder.")],
+    baseline: Annotated[
+        str, typer.Option("--baseline", help='A variant, or "MODEL, VARIANT" where several models have it.')
+    ] = "dense",
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", help="Likewise, once per variant; all others without it.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="all, category, polarity, group (of the stereotype).")] = "all",
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", help="Show these metrics only; docs/metrics.md lists them.")
+    ] = None,
+    parser: Annotated[str, typer.Option("--parser", help="Which parser reads sampled answers.")] = "strict",
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="Which study of the store, by the start of its digest.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the whole tables as CSV.")] = None,
+) -> None:
+    """Compare variants item by item, with intervals and tests that know of templates. Needs the store alone."""
+    from secateur.cli.compare import check_choices, print_comparison, write_comparison
+    from secateur.records.store import Store
+    from secateur.report.compare import compare_store
+
+    check_choices(by, metric or [])
+    found = compare_store(Store.open(store), baseline=baseline, variants=variant or (), plan=plan, parser=parser)
+    print_comparison(found, by=by, metrics=metric or [])
+    if out is not None:
+        write_comparison(found, out)
+
+
 @app.command("prune")
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a Hub id, or planted.")],

@@ -60,6 +60,11 @@ class PerItem:
         """Number of items."""
         return len(self.item)
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """How often each item was asked. Shape [n_items]."""
+        raise NotImplementedError
+
     @cached_property
     def n_clusters(self) -> int:
         """Number of clusters the items belong to."""
@@ -136,6 +141,11 @@ class Counts(PerItem):
     soft: NDArray[np.float64]
     mass: NDArray[np.float64]
     scored: NDArray[np.int64]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Answers per item. Shape [n_items]."""
+        return self.answers
 
     @property
     def n_answers(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from secateur.metrics.counts import (
     undefined,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.metrics.terms import Terms, mean, ratio
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import wilson
 
@@ -96,6 +98,20 @@ def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:
     return share(counts, counts.letters[:, letter], counts.lettered, level=level, empty=NO_LETTER)
 
 
+def _letter_terms(letter: int) -> Callable[[Counts], Terms]:
+    return lambda c: ratio(c.letters[:, letter] / c.answers, c.lettered / c.answers, np.ones_like(c.has_roles))
+
+
+def _mass_terms(counts: Counts) -> Terms:
+    scored = counts.scored > 0
+    mass = np.where(scored, counts.mass / np.maximum(counts.scored, 1), 0.0)
+    return ratio(mass, scored, np.ones_like(counts.has_roles))
+
+
+def _tie_terms(counts: Counts) -> Terms:
+    return mean(counts.ties / counts.answers, np.ones_like(counts.has_roles))
+
+
 _HERE = "docs/metrics.md"
 _UNIT = (0.0, 1.0)
 _AT_LETTER = "share of answers at a letter"
@@ -112,8 +128,11 @@ LETTER_METRICS: tuple[Metric, ...] = (
             _HERE,
             function,
             guess=1 / 3,
+            terms=_letter_terms(place),
         )
-        for letter, function in zip(LETTERS, (letter_share_a, letter_share_b, letter_share_c), strict=True)
+        for place, (letter, function) in enumerate(
+            zip(LETTERS, (letter_share_a, letter_share_b, letter_share_c), strict=True)
+        )
     ),
     Metric(
         "letter_share_max",
@@ -147,7 +166,19 @@ LETTER_METRICS: tuple[Metric, ...] = (
         letter_mass,
         better="higher",
         soft=True,
+        terms=_mass_terms,
     ),
-    Metric("tie_share", "exact ties", "answers", BOTH, "share of answers", _UNIT, _HERE, tie_share, soft=True),
+    Metric(
+        "tie_share",
+        "exact ties",
+        "answers",
+        BOTH,
+        "share of answers",
+        _UNIT,
+        _HERE,
+        tie_share,
+        soft=True,
+        terms=_tie_terms,
+    ),
 )
 """Metrics of one variant's answers, by where they stood."""

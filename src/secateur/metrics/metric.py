@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from secateur.metrics.terms import Terms
 from secateur.statistics.estimate import Estimate
 
 Over: TypeAlias = Literal["answers", "pairs", "text", "text_pairs", "divergence", "layers"]
@@ -32,6 +33,8 @@ class Metric:
         guess: The value expected of a model that picks one of three options at random, if known.
         better: Which direction is better; ``None`` for signed scores and mere descriptions.
         soft: Whether it needs probabilities, which only the letter readout has.
+        terms: ``terms(what) -> Terms``: the same as a function of means over items, for paired statistics;
+            ``None`` where it has no such form.
     """
 
     name: str
@@ -46,3 +49,4 @@ class Metric:
     guess: float | None = None
     better: Literal["lower", "higher"] | None = None
     soft: bool = False
+    terms: Callable[[Any], Terms] | None = None

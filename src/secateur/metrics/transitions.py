@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ from secateur.metrics.counts import (
     item_columns,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.metrics.terms import Array, Terms, mean
 from secateur.records.frames import once_per_frame
 from secateur.records.places import asked_items
 from secateur.statistics.estimate import Estimate
@@ -70,6 +71,11 @@ class Pairs(PerItem):
     orders: tuple[str, ...]
     unpaired_dense: int
     unpaired_variant: int
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Pairs per item. Shape [n_items]."""
+        return self.pairs
 
     @property
     def n_pairs(self) -> int:
@@ -199,6 +205,24 @@ def transition_counts(pairs: Pairs, *, by: Literal["outcome", "correctness"] = "
         },
         schema_overrides={"share": pl.Float64},
     )
+
+
+def gained_and_lost(pairs: Pairs, metric: str) -> tuple[int, int] | None:
+    """Pairs of items with roles that have only after, and only before, what a metric of answers counts.
+
+    Args:
+        pairs: The pairs.
+        metric: ``srs_all`` (stereotypes), ``usr_all`` (unknowns) or ``accuracy`` (right answers); others have no such
+            count, and ``None``.
+    """
+    if metric == "accuracy":
+        right = pairs.verdicts[:, 0, :].sum(), pairs.verdicts[:, :, 0].sum()
+        both = int(pairs.verdicts[:, 0, 0].sum())
+        return int(right[1]) - both, int(right[0]) - both
+    outcome = {"srs_all": 0, "usr_all": 2}.get(metric)
+    if outcome is None:
+        return None
+    return int(_turned(pairs, into=outcome).sum()), int(_turned(pairs, away=outcome).sum())
 
 
 def became_biased(pairs: Pairs, *, level: float = 0.95) -> Estimate:
@@ -361,6 +385,7 @@ def _metric(
     conditions: Sequence[str] = ("ambig",),
     neutral: float | None = None,
     better: Literal["lower", "higher"] | None = "lower",
+    terms: Callable[[Pairs], Terms],
 ) -> Metric:
     unit = "share of pairs"
     return Metric(
@@ -374,15 +399,65 @@ def _metric(
         function,
         neutral=neutral,
         better=better,
+        terms=terms,
     )
 
 
+def _mean_of(part: Callable[[Pairs], Array]) -> Callable[[Pairs], Terms]:
+    """Pairs of a kind / all pairs, per item, averaged over items with roles."""
+    return lambda pairs: mean(part(pairs) / pairs.pairs, pairs.has_roles)
+
+
+def _flip_terms(pairs: Pairs) -> Terms:
+    return mean(pairs.flips / pairs.pairs, np.ones_like(pairs.has_roles))
+
+
+def _paper_terms(pairs: Pairs) -> Terms:
+    n_orders = len(pairs.orders)
+
+    def of(means: Array) -> Any:
+        became, never = means[:n_orders], means[n_orders:]
+        asked = np.real(never) > 0
+        return (became[asked] / never[asked]).mean() if asked.any() else np.nan
+
+    numbers = np.concatenate([pairs.became, pairs.never], axis=1).astype(np.float64)
+    return Terms(numbers, pairs.has_roles, of)
+
+
 TRANSITION_METRICS: tuple[Metric, ...] = (
-    _metric("became_biased", "became biased", became_biased),
-    _metric("became_unbiased", "became unbiased", became_unbiased, better="higher"),
-    _metric("net_became_biased", "net became biased", net_became_biased, span=(-1.0, 1.0), neutral=0.0, better=None),
-    _metric("became_biased_paper", "became biased (paper)", became_biased_paper, source="arXiv:2605.08137"),
-    _metric("abstention_loss", "abstention loss", abstention_loss, span=(-1.0, 1.0), neutral=0.0, better=None),
-    _metric("flips", "flips", flips, source="Dutta et al., arXiv:2407.09141", conditions=BOTH),
+    _metric("became_biased", "became biased", became_biased, terms=_mean_of(lambda pairs: _turned(pairs, into=0))),
+    _metric(
+        "became_unbiased",
+        "became unbiased",
+        became_unbiased,
+        better="higher",
+        terms=_mean_of(lambda pairs: _turned(pairs, away=0)),
+    ),
+    _metric(
+        "net_became_biased",
+        "net became biased",
+        net_became_biased,
+        span=(-1.0, 1.0),
+        neutral=0.0,
+        better=None,
+        terms=_mean_of(lambda pairs: _turned(pairs, into=0) - _turned(pairs, away=0)),
+    ),
+    _metric(
+        "became_biased_paper",
+        "became biased (paper)",
+        became_biased_paper,
+        source="arXiv:2605.08137",
+        terms=_paper_terms,
+    ),
+    _metric(
+        "abstention_loss",
+        "abstention loss",
+        abstention_loss,
+        span=(-1.0, 1.0),
+        neutral=0.0,
+        better=None,
+        terms=_mean_of(lambda pairs: _turned(pairs, away=2) - _turned(pairs, into=2)),
+    ),
+    _metric("flips", "flips", flips, source="Dutta et al., arXiv:2407.09141", conditions=BOTH, terms=_flip_terms),
 )
 """Metrics of a variant's answers beside the dense model's."""

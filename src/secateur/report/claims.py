@@ -11,20 +11,10 @@ import polars as pl
 from secateur.identity import Plain
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.table import ALL
+from secateur.records.answers import SAMPLED
 from secateur.records.parsers import STRICT
 from secateur.report import format as fmt
-from secateur.report.data import (
-    BROKEN,
-    GUESSING,
-    NOT_RUN,
-    SAMPLED,
-    UNCHECKED,
-    ReportData,
-    Row,
-    Variant,
-    measured,
-    value_of,
-)
+from secateur.report.data import BROKEN, GUESSING, NOT_RUN, UNCHECKED, ReportData, Row, Variant, measured, value_of
 from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import anchor
 

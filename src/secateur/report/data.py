@@ -11,12 +11,10 @@ import polars as pl
 
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.table import ALL
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
 
 DENSE = "dense"
 
-LETTER = "letter"
-BY_ORDER = "letter by order"
-SAMPLED = "sampled"
 TEXT = "text"
 MASKS = "masks"
 

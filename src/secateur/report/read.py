@@ -21,19 +21,14 @@ from secateur.metrics.sparsity import count_layers, sparsity_per_layer
 from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, compare_variants, metric_table
 from secateur.metrics.text import count_text, pair_text
 from secateur.metrics.transitions import transition_counts
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, read_answers
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
-from secateur.records.outcomes import (
-    MIN_LETTER_MASS,
-    average_orders,
-    letter_outcomes,
-    role_codes,
-    sampled_outcomes,
-)
+from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
 from secateur.records.parsers import PARSERS, STRICT, Parser
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
-from secateur.report.data import BY_ORDER, DENSE, LETTER, MASKS, SAMPLED, TEXT, Published, ReportData, Variant
+from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant
 from secateur.report.states import find_states
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import z_value
@@ -237,7 +232,7 @@ def _read_model(
             info = cells.get(entry["cell"])
             wanted = {table: count for table, count in entry["rows"].items() if count}
             if entry["task"] == "ask":
-                have = answers.read(entry, begun=info is not None)
+                have = dict(answers.read(entry))
                 if info is not None and entry["recipe"] is None:
                     protocol = dict(info.protocol)
             else:
@@ -362,60 +357,33 @@ class _Answers:
         min_mass: float,
         again: Reread,
     ) -> None:
-        self._store = store
-        self._plan = plan
-        self._model = model
+        self._of = (store, plan, model)
         self._items = items
         self._parser = parser
         self._min_mass = min_mass
         self._again = again
-        self._letter_orders: list[str] = (plan.get("letter") or {}).get("orders", [])
-        sampled = plan.get("sampled") or {}
-        self._seeds: list[int] = sampled.get("seeds", [])
-        self._floor_seeds: list[int] = sampled.get("floor_seeds", [])
-        self.frames: dict[str, dict[str, pl.DataFrame]] = {}
+        self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
         self.floors: dict[str, pl.DataFrame] = {}
         self.left_out = 0
 
-    def read(self, entry: Mapping[str, Any], *, begun: bool) -> dict[str, int]:
+    def read(self, entry: Mapping[str, Any]) -> Mapping[str, int]:
         """Read a variant's cell of the plan; gives the rows found that the plan asks for."""
         key = entry["variant"]
-        have = {"letter": 0, "sampled": 0}
-        frames: dict[str, pl.DataFrame] = {}
-        if begun and self._letter_orders:
-            letter = plan_rows(self._store, self._plan, self._model, entry, "letter")
-            have["letter"] = letter.height
-            if letter.height:
-                frames |= self._letter_frames(letter)
-        if begun and self._seeds:
-            sampled = plan_rows(self._store, self._plan, self._model, entry, "sampled")
-            main = sampled.filter(pl.col("seed").is_in(self._seeds))
-            floor = sampled.filter(pl.col("seed").is_in(self._floor_seeds))  # of the dense model alone
-            have["sampled"] = sampled.height
-            if main.height:
-                frames[SAMPLED] = sampled_outcomes(main, self._items, self._parser)
-                self._again.add(key, main, frames[SAMPLED])
-            if floor.height:
-                self.floors[key] = sampled_outcomes(floor, self._items, self._parser)
-                self._again.add(key, floor, self.floors[key], floor=True)
-        self.frames[key] = frames
-        return have
+        found = read_answers(*self._of, entry, self._items, parser=self._parser, min_mass=self._min_mass)
+        if found.sampled is not None:
+            self._again.add(key, found.sampled, found.outcomes[SAMPLED])
+        if found.floor is not None and found.floor_rows is not None:
+            self.floors[key] = found.floor
+            self._again.add(key, found.floor_rows, found.floor, floor=True)
+        self.frames[key] = found.outcomes
+        self.left_out += found.left_out
+        return found.rows
 
     def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Variant, readout, outcomes."""
         for key, frames in self.frames.items():
             for readout, frame in frames.items():
                 yield key, readout, frame
-
-    def _letter_frames(self, letter: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        if len(self._letter_orders) == 1:
-            return {LETTER: letter_outcomes(letter, self._items, min_mass=self._min_mass)}
-        averaged = average_orders(letter, self._items, min_mass=self._min_mass)
-        # A mean over some of the orders would not cancel the preference for a letter.
-        whole = averaged.filter(pl.col("n_orders") == len(self._letter_orders))
-        self.left_out += averaged.height - whole.height
-        by_order = letter_outcomes(letter, self._items, min_mass=self._min_mass)
-        return ({LETTER: whole.drop("n_orders")} if whole.height else {}) | {BY_ORDER: by_order}
 
 
 class _Unread:

@@ -10,22 +10,9 @@ from secateur.items.orders import LETTERS
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.letters import COLLAPSE_SHARE
 from secateur.metrics.table import ALL
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
 from secateur.records.parsers import STRICT
-from secateur.report.data import (
-    BROKEN,
-    BY_ORDER,
-    GUESSING,
-    INCOMPLETE,
-    LETTER,
-    NOT_RUN,
-    OK,
-    SAMPLED,
-    TEXT,
-    UNCHECKED,
-    Row,
-    State,
-    Variant,
-)
+from secateur.report.data import BROKEN, GUESSING, INCOMPLETE, NOT_RUN, OK, TEXT, UNCHECKED, Row, State, Variant
 from secateur.report.format import percent
 
 CONDITION_WORDS = {"ambig": "ambiguous", "disambig": "disambiguated"}

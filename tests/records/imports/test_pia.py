@@ -14,10 +14,11 @@ from secateur.errors import InputError, RecordsError, StoreMismatchError
 from secateur.items import Condition, Role, load_bbq
 from secateur.records import Store
 from secateur.records.agreement import parser_agreement
+from secateur.records.answers import SAMPLED
 from secateur.records.imports import IMPORTS, import_pia, read_pia
 from secateur.records.imports import write as writing
 from secateur.records.imports.pia_records import ROLES
-from secateur.report.data import NOT_RUN, SAMPLED
+from secateur.report.data import NOT_RUN
 from secateur.report.figure import drawing, series_of
 from secateur.report.figures import FIGURES
 from secateur.report.read import read_report_data

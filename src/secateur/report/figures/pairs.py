@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.transitions import MOVES
+from secateur.records.answers import SAMPLED
 from secateur.report import format as fmt
-from secateur.report.data import SAMPLED, ReportData, Row, Variant, measured
+from secateur.report.data import ReportData, Row, Variant, measured
 from secateur.report.figure import BROKEN_FACE, Figure, Style, canvas, styles
 from secateur.report.figures.parts import (
     GREY,

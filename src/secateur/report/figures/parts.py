@@ -15,8 +15,9 @@ from matplotlib.transforms import Affine2D, Transform
 
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.metric import Metric
+from secateur.records.answers import LETTER, SAMPLED
 from secateur.report import format as fmt
-from secateur.report.data import LETTER, SAMPLED, TEXT, ReportData, Row, Variant, measured
+from secateur.report.data import TEXT, ReportData, Row, Variant, measured
 from secateur.report.figure import BROKEN_FACE, DENSE_STYLE, Style, series_of, styles
 
 if TYPE_CHECKING:

@@ -1,0 +1,132 @@
+"""A metric of one variant beside the same metric of another, item by item."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.metrics.counts import PerItem
+from secateur.metrics.metric import Metric
+from secateur.statistics.clustered import Clusters, Contributions
+
+Weighting: TypeAlias = Literal["items", "categories"]
+"""What weighs the same in a number over several categories: each item, or each category."""
+
+NO_COMMON_ITEMS = "no item was asked of both"
+NO_ITEMS_FOR_IT = "no common item that the metric is over"
+UNDEFINED_IN = "undefined in {}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a metric of the one is more than of the other.
+
+    Args:
+        before: The metric of the first; ``None`` where undefined.
+        after: The metric of the second.
+        contributions: What each item adds to ``after - before``; ``None`` where that is undefined.
+        used: Items behind it. Shape [n_items], bool.
+        reason: Why it is undefined; else empty.
+    """
+
+    before: float | None
+    after: float | None
+    contributions: Contributions | None
+    used: NDArray[np.bool_]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Counts of two variants, or pairs of answers and their floor, of the items that both were asked.
+
+    Args:
+        first: Of the one that is compared with.
+        second: Of the same items in the same order.
+        lost_first: Items of the first that the second was not asked.
+        lost_second: The other way round.
+    """
+
+    first: PerItem
+    second: PerItem
+    lost_first: int
+    lost_second: int
+    _clusters: dict[bytes, Clusters] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def n_items(self) -> int:
+        """Items asked of both."""
+        return self.first.n_items
+
+    def n_answers(self, used: NDArray[np.bool_]) -> int:
+        """Answers, or pairs, of both sides. Shapes: used [n_items]."""
+        return int(self.first.rows[used].sum() + self.second.rows[used].sum())
+
+    def difference(
+        self, metric: Metric, chosen: NDArray[np.bool_] | None = None, *, weighting: Weighting = "items"
+    ) -> Difference:
+        """A metric of the second less the same metric of the first.
+
+        Args:
+            metric: One that has terms.
+            chosen: Items to look at, all if ``None``. Shape [n_items], bool.
+            weighting: With ``categories``, the mean over categories of each one's own value.
+        """
+        assert metric.terms is not None
+        sides = [metric.terms(counts) for counts in (self.first, self.second)]
+        used = sides[0].where if chosen is None else sides[0].where & chosen
+        if not used.any():
+            return Difference(None, None, None, used, NO_ITEMS_FOR_IT if self.n_items else NO_COMMON_ITEMS)
+        category = self.first.category[used]
+        groups = [np.ones(len(category), np.bool_)]
+        if weighting == "categories":
+            groups = [category == number for number in np.unique(category)]
+        places = np.flatnonzero(used)
+        values, additions = [], []
+        for side in sides:
+            value, added = 0.0, np.empty(len(places))
+            for group in groups:
+                inside = np.zeros(self.n_items, np.bool_)
+                inside[places[group]] = True
+                one, each = side.linearised(inside)
+                value += one / len(groups)
+                # Each item's deviation weighs as its category does; the mean stays the value.
+                added[group] = (each - one) * (len(places) / (len(groups) * int(group.sum())))
+            values.append(value)
+            additions.append(value + added)
+        before, after = (value if math.isfinite(value) else None for value in values)
+        if before is None or after is None:
+            which = " and in ".join(name for name, value in zip(_SIDES, (before, after), strict=True) if value is None)
+            return Difference(before, after, None, used, UNDEFINED_IN.format(which))
+        each = additions[1] - additions[0]
+        span = metric.range[1] - metric.range[0]
+        return Difference(before, after, Contributions(each, self._clusters_of(used), span=span), used)
+
+    def _clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
+        key = np.packbits(used).tobytes()
+        if key not in self._clusters:
+            self._clusters[key] = Clusters.of(self.first.cluster[used])
+        return self._clusters[key]
+
+
+_SIDES = ("the first", "the second")
+
+
+def put_beside(first: PerItem, second: PerItem) -> Beside:
+    """Take the items that both were asked.
+
+    Args:
+        first: Counts of one variant, or pairs.
+        second: The same of another, made with the same items table.
+
+    Raises:
+        ValueError: If the two were made with different categories.
+    """
+    if first.categories != second.categories:
+        raise ValueError("counts of two different sets of items")
+    ours, theirs = np.isin(first.item, second.item), np.isin(second.item, first.item)
+    return Beside(first.select(ours), second.select(theirs), int((~ours).sum()), int((~theirs).sum()))

@@ -1,0 +1,213 @@
+"""Comparing two variants of a store, item by item: the whole of ``secateur compare`` as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from secateur.errors import InputError, StoreError
+from secateur.metrics.differences import DIFFERENCE_COLUMNS, difference_table, excess_table
+from secateur.metrics.transitions import align_seeds, pair_outcomes
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers
+from secateur.records.outcomes import MIN_LETTER_MASS
+from secateur.records.parsers import PARSERS, STRICT
+from secateur.records.store import Store
+from secateur.report.read import choose_plan
+from secateur.statistics.multiple import benjamini_hochberg, holm
+
+CORRECTED: dict[str, Any] = {**DIFFERENCE_COLUMNS, "p_holm": pl.Float64, "p_bh": pl.Float64}
+"""Columns of a comparison's differences."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One variant of a plan.
+
+    Args:
+        model: The model's name.
+        label: The variant's label, unique within the model.
+        answers: What it answered.
+    """
+
+    model: str
+    label: str
+    answers: Answers
+
+    @property
+    def name(self) -> str:
+        """Unique within the plan."""
+        return f"{self.model}, {self.label}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Variants beside one of them.
+
+    Args:
+        plan: The plan that was read.
+        baseline: Name of the one that the others are compared with.
+        variants: Names of the others.
+        differences: Columns ``CORRECTED``. A family of tests is one metric, readout and condition over all variants and
+            all parts of one kind, such as all categories; ``p_holm`` and ``p_bh`` are corrected within it.
+        excesses: Figures of pairs less their floors, columns ``DIFFERENCE_COLUMNS``; empty without a floor.
+        level: Of the two-sided intervals.
+    """
+
+    plan: Mapping[str, Any]
+    baseline: str
+    variants: tuple[str, ...]
+    differences: pl.DataFrame
+    excesses: pl.DataFrame
+    level: float
+
+
+def compare_store(
+    store: Store,
+    *,
+    baseline: str = "dense",
+    variants: Sequence[str] = (),
+    plan: str | None = None,
+    parser: str = STRICT.name,
+    min_mass: float = MIN_LETTER_MASS,
+    level: float = 0.95,
+) -> Comparison:
+    """Every metric of variants less that of a baseline, with clustered intervals and tests.
+
+    Args:
+        store: Where the answers are.
+        baseline: A variant's label, or ``MODEL, LABEL`` where several models have it.
+        variants: Likewise; all others of the baseline's model if empty.
+        plan: Start of the plan's digest; the one run last if ``None``.
+        parser: Which parser reads sampled answers.
+        min_mass: Letter mass below which a letter answer is unparsed.
+        level: Of the two-sided intervals.
+
+    Raises:
+        InputError: If there is no such parser, plan or variant, or the name means several.
+        StoreError: If the store holds no plan, or no answer of the baseline or of a variant.
+    """
+    if parser not in PARSERS:
+        raise InputError("There is no such parser.", where="--parser", allowed=", ".join(PARSERS), got=parser)
+    chosen = choose_plan(store, plan)
+    items = store.item_set(chosen["items"])
+    cells = _ask_cells(chosen)
+    first = _find(cells, baseline, "--baseline")
+    others = [_find(cells, name, "--variant") for name in variants] or [
+        key for key in cells if key[0] == first[0] and key != first
+    ]
+    if not others:
+        raise InputError(
+            "There is nothing to compare with.", where="--variant", allowed=_listed(cells), got=f"only {_name(first)}"
+        )
+
+    def read(key: tuple[str, str]) -> Side:
+        model, cell = cells[key]
+        found = read_answers(store, chosen, model, cell, items, parser=PARSERS[parser], min_mass=min_mass)
+        if not found.outcomes:
+            raise StoreError(
+                "The store has no answers of this variant yet.", where=store.path, got=_name(key), todo="run the study"
+            )
+        return Side(*key, found)
+
+    before = read(first)
+    differences, excesses = [], []
+    for key in others:
+        after = read(key)
+        differences.append(compare_sides(before, after, items, level=level))
+        excesses.append(excess_over_floor(before, after, items, level=level))
+    return Comparison(
+        chosen,
+        before.name,
+        tuple(_name(key) for key in others),
+        corrected(pl.concat(differences)),
+        pl.concat(excesses),
+        level,
+    )
+
+
+def compare_sides(before: Side, after: Side, items: pl.DataFrame, *, level: float) -> pl.DataFrame:
+    """All readouts that both have. Columns ``DIFFERENCE_COLUMNS``."""
+    found = [pl.DataFrame(schema=DIFFERENCE_COLUMNS)]
+    for readout in (LETTER, BY_ORDER, SAMPLED):
+        first, second = (side.answers.outcomes.get(readout) for side in (before, after))
+        if first is None or second is None:
+            continue
+        second = _with_seeds_of(first, second)
+        found.append(
+            difference_table(
+                first,
+                second,
+                items,
+                names=(before.name, after.name),
+                readout=readout,
+                level=level,
+                pairs=pair_outcomes(first, second, items),
+            )
+        )
+    return pl.concat(found)
+
+
+def excess_over_floor(before: Side, after: Side, items: pl.DataFrame, *, level: float) -> pl.DataFrame:
+    """Transitions and flips of sampled answers less their floor, where the first was drawn twice.
+
+    The figure pairs its second draws with the variant's, the floor with its own first ones: both compare different
+    seeds. Columns ``DIFFERENCE_COLUMNS``.
+    """
+    again, first, second = before.answers.floor, *(side.answers.outcomes.get(SAMPLED) for side in (before, after))
+    if again is None or first is None or second is None:
+        return pl.DataFrame(schema=DIFFERENCE_COLUMNS)
+    floor, figure = (pair_outcomes(again, align_seeds(frame, like=again), items) for frame in (first, second))
+    return excess_table(floor, figure, items, names=(before.name, after.name), readout=SAMPLED, level=level)
+
+
+def corrected(differences: pl.DataFrame) -> pl.DataFrame:
+    """Add ``p_holm`` and ``p_bh``; see :class:`Comparison` for the families."""
+    family = ("readout", "condition", "by", "weighting", "metric")
+    parts = [pl.DataFrame(schema=CORRECTED)]
+    for part in differences.partition_by(family, maintain_order=True):
+        p = part["p"].drop_nulls().to_list()
+        at = pl.Series(range(part.height)).filter(part["p"].is_not_null())
+        columns = {}
+        for name, correct in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+            values: list[float | None] = [None] * part.height
+            for place, value in zip(at, correct(p, family=part.height) if p else (), strict=True):
+                values[place] = float(value)
+            columns[name] = pl.Series(values, dtype=pl.Float64)
+        parts.append(part.with_columns(**columns))
+    return pl.concat(parts)
+
+
+def _with_seeds_of(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Answers drawn with wholly other seeds are paired by rank of seed."""
+    if "seed" not in first.columns or not set(first["seed"].unique()).isdisjoint(second["seed"].unique()):
+        return second
+    return align_seeds(second, like=first)
+
+
+def _ask_cells(plan: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Model's name and variant's label -> the plan's model and cell."""
+    return {
+        (str(model["name"]), str(cell["label"])): (model, cell)
+        for model in plan["models"]
+        for cell in model["cells"]
+        if cell["task"] == "ask"
+    }
+
+
+def _find(cells: Mapping[tuple[str, str], object], name: str, option: str) -> tuple[str, str]:
+    found = [key for key in cells if name in (key[1], _name(key))]
+    if len(found) == 1:
+        return found[0]
+    what = "Several models have a variant of this name." if found else "There is no such variant."
+    raise InputError(what, where=option, allowed=_listed(cells), got=name)
+
+
+def _listed(cells: Mapping[tuple[str, str], object]) -> str:
+    return "; ".join(_name(key) for key in cells)
+
+
+def _name(key: tuple[str, str]) -> str:
+    return f"{key[0]}, {key[1]}"
