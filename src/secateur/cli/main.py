@@ -230,6 +230,48 @@ def compare(
         write_comparison(found, out)
 
 
+@app.command("gate")
+def gate(
+    dense: Annotated[str, typer.Option("--dense", help="The model now in use: a folder, a Hub id, or planted.")],
+    candidate: Annotated[str, typer.Option("--candidate", help="The model that may replace it; likewise.")],
+    policy: Annotated[
+        str, typer.Option("--policy", help="A policy file, or default, or planted; see docs/gate.md.")
+    ] = "default",
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the verdict and, without --store, the answers.")
+    ] = Path("secateur-gate"),
+    store: Annotated[
+        Path | None, typer.Option("--store", help="The store's folder; keep it, and the dense model is asked once.")
+    ] = None,
+    bbq: Bbq = None,
+    dense_revision: Annotated[str | None, typer.Option("--dense-revision", help="Hub branch, tag or commit.")] = None,
+    candidate_revision: Annotated[
+        str | None, typer.Option("--candidate-revision", help="Hub branch, tag or commit.")
+    ] = None,
+    offline: Offline = False,
+) -> None:
+    """Say whether a candidate may replace a model: exit 0 ship, 3 don't, 4 not enough evidence."""
+    from secateur.cli.gate import print_verdict
+    from secateur.cli.progress import make_progress
+    from secateur.report.verdict_files import write_verdict
+    from secateur.study.gate import GateRequest, run_gate
+    from secateur.study.policy import load_policy
+
+    asked = GateRequest(
+        dense,
+        candidate,
+        load_policy(policy),
+        dense_revision=dense_revision,
+        candidate_revision=candidate_revision,
+        bbq=bbq,
+    )
+    with _interruptible("what was answered is kept, run the same command to go on"), make_progress() as progress:
+        verdict = run_gate(asked, store or out / "answers.store", base=Path(), offline=offline, progress=progress)
+    print_verdict(verdict, write_verdict(verdict, out))
+    if verdict.exit_code:
+        raise typer.Exit(verdict.exit_code)
+
+
 @app.command("prune")
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a Hub id, or planted.")],

@@ -34,7 +34,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """A single value as a list of one."""
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -51,8 +52,8 @@ def _share(value: Any) -> Fraction:
 Share = Annotated[Fraction, BeforeValidator(_share)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
-Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_as_list)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(as_list)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)]
 
 
 class ModelConfig(_Strict):
@@ -66,7 +67,7 @@ class VariantConfig(_Strict):
     """Variants of one or several methods; lists are crossed with each other."""
 
     method: Names
-    sparsity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    sparsity: Annotated[tuple[Share, ...], BeforeValidator(as_list), Field(min_length=1)]
     per: Literal["row", "tensor"] | None = None
     mask_seed: Annotated[Seeds, Field(min_length=1)] = (0,)
     propagation: Literal["propagated", "one-shot", "pia"] | None = None
@@ -78,7 +79,7 @@ class BenchmarkConfig(_Strict):
     name: str = "bbq"
     folder: Path | None = None
     categories: Names | None = None
-    condition: Annotated[tuple[Literal["ambig", "disambig"], ...], BeforeValidator(_as_list), Field(min_length=1)] = (
+    condition: Annotated[tuple[Literal["ambig", "disambig"], ...], BeforeValidator(as_list), Field(min_length=1)] = (
         "ambig",
         "disambig",
     )
@@ -251,7 +252,7 @@ class StudyConfig(_Strict):
     @field_validator("models", mode="before")
     @classmethod
     def _short_models(cls, value: Any) -> Any:
-        return [{"id": entry} if isinstance(entry, str) else entry for entry in _as_list(value)]
+        return [{"id": entry} if isinstance(entry, str) else entry for entry in as_list(value)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -279,7 +280,7 @@ def parse_study(data: object, *, where: str = "study") -> StudyConfig:
     try:
         return StudyConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_faults(error), where=where) from None
+        raise ConfigError(faults_of(error), where=where) from None
 
 
 def load_study(path: Path) -> StudyConfig:
@@ -289,15 +290,28 @@ def load_study(path: Path) -> StudyConfig:
         InputError: If it is missing or not YAML; the message has the line.
         ConfigError: With every fault, each with its place.
     """
+    return parse_study(read_yaml(path, "study"), where=str(path))
+
+
+def read_yaml(path: Path, what: str) -> object:
+    """The plain values of a YAML file in which no key stands twice.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
+    Raises:
+        InputError: If it is missing or not YAML; the message has the line.
+    """
     try:
-        data = yaml.load(read_text(path), _UniqueKeys)
+        data: object = yaml.load(read_text(path), _UniqueKeys)
     except RecursionError:
-        raise InputError("The study file is nested too deeply.", where=path) from None
+        raise InputError(f"The {what} file is nested too deeply.", where=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else path
-        raise InputError("The study file is not YAML.", where=place, got=getattr(error, "problem", error)) from None
-    return parse_study(data, where=str(path))
+        raise InputError(f"The {what} file is not YAML.", where=place, got=getattr(error, "problem", error)) from None
+    return data
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -312,7 +326,8 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _faults(error: ValidationError) -> list[str]:
+def faults_of(error: ValidationError) -> list[str]:
+    """Every fault, each with its place, in our words."""
     found = error.errors()
     places = [one["loc"] for one in found]
     # A list whose entries are all wrong is also reported as too short; one of the two is enough.

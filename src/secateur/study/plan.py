@@ -165,6 +165,23 @@ class Plan:
         read = {model.name: model.text for model in models if model.text is not None}
         return about_text(self.config.perplexity, self.corpus, read)
 
+    def first(self, n: int) -> Plan:
+        """The same plan over its first ``n`` items by key: the beginning of a random order."""
+        items = first_items(self.items, n)
+        models = tuple(
+            replace(
+                model,
+                cells=tuple(
+                    replace(cell, rows=ask_rows(self.config, len(items), dense=cell.variant.recipe is None))
+                    if cell.spec.task == "ask"
+                    else cell
+                    for cell in model.cells
+                ),
+            )
+            for model in self.models
+        )
+        return replace(self, items=items, models=models)
+
     def requests(self, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
         """A variant's requests: those of :meth:`base_requests`, with floor seeds where it is dense."""
         sampled = self.config.readouts.sampled
@@ -381,12 +398,16 @@ def study_items(config: StudyConfig, base: Path) -> ItemSet:
     if wanted.per_template is not None:
         items = items.per_template(wanted.per_template)
     if wanted.limit is not None:
-        # By key: a sample that looks random, is the same everywhere, and grows with the limit without changing.
-        kept = {item.key for item in sorted(items, key=lambda item: item.key)[: wanted.limit]}
-        items = replace(items, items=tuple(item for item in items if item.key in kept))
+        items = first_items(items, wanted.limit)
     if not len(items):
         raise InputError("No items are left to ask.", where="benchmark", todo="widen categories or condition")
     return items
+
+
+def first_items(items: ItemSet, n: int) -> ItemSet:
+    """The first ``n`` by key: a sample that looks random, is the same everywhere, and grows without changing."""
+    kept = {item.key for item in sorted(items, key=lambda item: item.key)[:n]}
+    return replace(items, items=tuple(item for item in items if item.key in kept))
 
 
 def expanded(path: Path) -> Path:

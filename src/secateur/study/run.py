@@ -95,12 +95,17 @@ def run_study(
             others need.
         UserError: If the study, a model, the items, a text or the store is not what it should be.
     """
-    started = time.monotonic()
-    progress = progress or Silent()
     there = Store.open_or_create(store_path) if store_path.exists() else None
-    plan = make_plan(config, base=base, offline=offline, dtype=_stored_dtype(there, config) if there else None)
+    plan = make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
     store = there or Store.open_or_create(store_path)  # a study that is refused leaves no empty store
     planned(plan, store)
+    return run_plan(plan, store, progress=progress)
+
+
+def run_plan(plan: Plan, store: Store, *, progress: Progress | None = None) -> Outcome:
+    """Run a plan, or what is missing of it; see :func:`run_study`."""
+    started = time.monotonic()
+    progress = progress or Silent()
     plan_digest = register(store, plan)
     numbers = {cell.spec.id: number for number, (_, cell) in enumerate(plan.cells(), 1)}
     added = 0
@@ -212,8 +217,8 @@ def _dtype_setting(device: str) -> str:
     return f"dtype/{torch.device(device).type}"
 
 
-def _stored_dtype(store: Store, config: StudyConfig) -> str | None:
-    """The dtype the store has fixed, if the study leaves it open."""
+def stored_dtype(store: Store, config: StudyConfig) -> str | None:
+    """The compute dtype that a store has fixed, if the study leaves it open."""
     if config.compute.dtype != "auto":
         return None
     found = store.settings.get(_dtype_setting(resolve_device(config.compute.device)))

@@ -1,0 +1,194 @@
+"""A verdict as files: JSON (the evidence), a page, Markdown for a pull request, JUnit XML for a build server."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from secateur.files import make_folder, unwritable, write_bytes
+from secateur.report import format as fmt
+from secateur.report.verdict import CriterionResult, Evidence, GateVerdict, Status
+from secateur.statistics.estimate import Estimate
+
+FORMAT, VERSION = "secateur-gate", 1
+
+TARGETS: Mapping[str, str] = {
+    "templates": "The templates that were asked are taken as a sample of such templates.",
+    "benchmark": "This is about the listed items only, and says nothing about other templates.",
+}
+"""What a verdict is about, as a sentence."""
+
+
+def write_verdict(verdict: GateVerdict, folder: Path) -> list[Path]:
+    """Write every format into a folder, made if missing.
+
+    Raises:
+        StoreUnwritableError: If it cannot be written.
+    """
+    written = []
+    try:
+        make_folder(folder)
+        for name, make in FORMATS.items():
+            write_bytes(folder / name, make(verdict).encode("utf-8", "replace"))
+            written.append(folder / name)
+    except OSError as error:
+        raise unwritable(error, folder) from error
+    return written
+
+
+def to_json(verdict: GateVerdict) -> str:
+    """Everything, to be read by programs."""
+    said = {"format": FORMAT, "version": VERSION, **_plain(dataclasses.asdict(verdict)), "exit_code": verdict.exit_code}
+    return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Status) else value
+
+
+def to_markdown(verdict: GateVerdict) -> str:
+    """Fit for a comment on a pull request."""
+    lines = [
+        f"### {SIGNS[verdict.outcome]} {_cell(verdict.headline)}",
+        "",
+        f"`{_code(verdict.candidate['name'])}` against `{_code(verdict.dense['name'])}`, policy "
+        f"{_cell(str(verdict.policy['name']))} {verdict.policy['version']}, {asked(verdict)}.",
+        "",
+        "| | criterion | must hold | found | |",
+        "|---|---|---|---|---|",
+    ]
+    for one in verdict.criteria:
+        name = f"{one.name}{' (sanity)' if one.sanity else ''}"
+        cells = [SIGNS[one.status], name, one.rule, shown(one), one.reason if one.status != Status.PASS else ""]
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    lines += ["", f"{TARGETS[verdict.target]} One-sided error rate of each criterion: {verdict.alpha:g}."]
+    lines += [f"- {_cell(note)}" for note in verdict.notes]
+    return "\n".join(lines) + "\n"
+
+
+SIGNS: Mapping[Status, str] = {
+    Status.PASS: "\u2705",
+    Status.FAIL: "\u274c",
+    Status.INCONCLUSIVE: "\u2753",
+    Status.NOT_JUDGED: "\u2796",
+}
+
+
+def _cell(text: str) -> str:
+    cleaned = fmt.clean(text)
+    for character in "\\|`*_<>[]":
+        cleaned = cleaned.replace(character, f"\\{character}")
+    return cleaned
+
+
+def _code(text: str) -> str:
+    return fmt.clean(text).replace("`", "'")
+
+
+def to_junit(verdict: GateVerdict) -> str:
+    """A test case per criterion: failed ones are failures, undecided ones errors, those not judged are skipped."""
+    suite = ElementTree.Element("testsuite", name=f"secateur gate: {fmt.clean(verdict.policy['name'])}")
+    counts = {"tests": len(verdict.criteria), "failures": 0, "errors": 0, "skipped": 0}
+    for one in verdict.criteria:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=f"secateur.{verdict.policy['name']}.{one.kind}", name=fmt.clean(one.name)
+        )
+        tag = {Status.FAIL: "failure", Status.INCONCLUSIVE: "error", Status.NOT_JUDGED: "skipped"}.get(one.status)
+        if tag is not None:
+            counts[{"failure": "failures", "error": "errors"}.get(tag, tag)] += 1
+            ElementTree.SubElement(case, tag, message=fmt.clean(f"{one.status}: {one.reason}")).text = fmt.clean(
+                f"must hold: {one.rule}; {one.why}"
+            )
+    for name, number in counts.items():
+        suite.set(name, str(number))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def to_html(verdict: GateVerdict) -> str:
+    """One page with everything inside it."""
+    page: str = _template().render(
+        verdict=verdict,
+        signs=SIGNS,
+        about=TARGETS[verdict.target],
+        asked=asked(verdict),
+        rows=[(one, [evidence_row(number) for number in one.evidence]) for one in verdict.criteria],
+    )
+    return page
+
+
+def asked(verdict: GateVerdict) -> str:
+    """How many items were asked."""
+    if verdict.n_items == verdict.n_listed:
+        return f"all {verdict.n_items:,} items asked"
+    return f"{verdict.n_items:,} of {verdict.n_listed:,} items asked, the rest not needed"
+
+
+def shown(one: CriterionResult) -> str:
+    """The number that decided, with its bounds."""
+    if not one.evidence:
+        return ""
+    undecided = [each for each in one.evidence if each.status != Status.PASS] or list(one.evidence)
+    return ends(undecided[0].estimate)
+
+
+def ends(estimate: Estimate) -> str:
+    """A value and its bounds: "0.012 [0.004, 0.020]"."""
+    if estimate.value is None:
+        return f"undefined: {estimate.note}"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4g}"
+    return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
+
+
+def evidence_row(number: Evidence) -> list[str]:
+    """Cells of one number: metric, dense, candidate, what is judged, p, items, clusters, how."""
+    found = number.estimate
+    return [
+        number.metric,
+        fmt.significant(number.before),
+        fmt.significant(number.after),
+        ends(found),
+        fmt.p_value(number.p_worse),
+        fmt.count(found.n_items),
+        fmt.count(found.n_clusters),
+        found.method + (f"; {found.note}" if found.note else ""),
+    ]
+
+
+EVIDENCE_COLUMNS = ("number", "dense", "candidate", "judged", "p worse", "items", "clusters", "how")
+
+FORMATS: Mapping[str, Callable[[GateVerdict], str]] = {
+    "verdict.json": to_json,
+    "verdict.html": to_html,
+    "verdict.md": to_markdown,
+    "junit.xml": to_junit,
+}
+"""Every file of a verdict."""
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("secateur.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = fmt.clean
+    environment.globals["columns"] = EVIDENCE_COLUMNS
+    return environment.get_template("verdict.html")

@@ -1,0 +1,275 @@
+"""The gate: asks a dense model and a candidate what a policy wants to know, and judges it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from secateur import __version__
+from secateur.errors import InputError
+from secateur.metrics.text import bits_per_byte, count_text, pair_text, perplexity, perplexity_ratio
+from secateur.models.checkpoint import Checkpoint, find_checkpoint
+from secateur.models.shapes import linear_shapes
+from secateur.records.answers import Answers, read_answers
+from secateur.records.complete import plan_rows
+from secateur.records.outcomes import MIN_LETTER_MASS
+from secateur.records.parsers import STRICT
+from secateur.records.store import Store
+from secateur.report.verdict import GateVerdict, Stage, Status
+from secateur.statistics.estimate import Estimate
+from secateur.study.config import ModelConfig, StudyConfig
+from secateur.study.judging import Found, Stated, judge_policy, overall
+from secateur.study.plan import ModelPlan, Plan, make_plan
+from secateur.study.policy import LabelCriterion, Policy
+from secateur.study.run import Progress, run_plan, stored_dtype
+
+FIRST_LOOK = 256
+"""Items asked before an early-stopping gate first looks; every further look has twice as many."""
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """What ``secateur gate`` was asked.
+
+    Args:
+        dense: The model that is compared with: a folder, a Hub id, or one that ships.
+        candidate: The one that is judged.
+        policy: What must hold.
+        dense_revision: Hub branch, tag or commit.
+        candidate_revision: Likewise.
+        bbq: BBQ's folder, in place of the policy's.
+    """
+
+    dense: str
+    candidate: str
+    policy: Policy
+    dense_revision: str | None = None
+    candidate_revision: str | None = None
+    bbq: Path | None = None
+
+
+def run_gate(
+    asked: GateRequest, store_path: Path, *, base: Path, offline: bool = False, progress: Progress | None = None
+) -> GateVerdict:
+    """Ask both models what is not yet in the store, and judge the candidate.
+
+    Args:
+        asked: What is wanted.
+        store_path: The store; made if missing.
+        base: Folder that relative paths start from.
+        offline: Make no network call.
+        progress: Told how it goes on.
+
+    Raises:
+        UserError: If a model, the items, a text or the store is not what it should be.
+    """
+    policy = asked.policy
+    references = [(asked.dense, asked.dense_revision), (asked.candidate, asked.candidate_revision)]
+    checkpoints = [
+        find_checkpoint(name, revision=revision, offline=offline, base=base) for name, revision in references
+    ]
+    same = checkpoints[0].digest == checkpoints[1].digest
+    config = _study(asked, references[:1] if same else references)
+    there = Store.open_or_create(store_path) if store_path.exists() else None
+    plan = make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
+    store = there or Store.open_or_create(store_path)
+    stated = None
+    if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):
+        stated = _stated(checkpoints[1])
+    listed = len(plan.items)
+    stages: list[Stage] = []
+    for n in _looks(policy, listed):
+        part = plan if n == listed else plan.first(n)
+        done = run_plan(part, store, progress=progress)
+        found = _found(store, done.plan_digest, part, plan, same=same, stated=stated, level=policy.level)
+        results = judge_policy(policy, found)
+        outcome, headline = overall(results)
+        decided = sum(one.status in (Status.PASS, Status.FAIL) for one in results)
+        if policy.target == "benchmark":
+            stages.append(Stage(n, decided))
+        if outcome is not Status.INCONCLUSIVE:
+            break
+    return GateVerdict(
+        outcome=outcome,
+        headline=headline,
+        dense=_identity(checkpoints[0]),
+        candidate=_identity(checkpoints[1]),
+        same_weights=same,
+        policy={"name": policy.policy, "version": policy.version, "digest": policy.digest, "about": policy.about},
+        target=policy.target,
+        alpha=policy.alpha,
+        criteria=results,
+        n_items=len(part.items),
+        n_listed=listed,
+        stages=tuple(stages),
+        notes=tuple(_notes(checkpoints, part, same=same)),
+        origin={
+            "secateur": __version__,
+            "plan": done.plan_digest,
+            "benchmark": plan.items.benchmark,
+            "device": plan.device,
+            "dtype": plan.dtype,
+            "records": sum(part.n_rows.values()),
+            "asked_now": done.rows_added,
+        },
+    )
+
+
+def _looks(policy: Policy, listed: int) -> list[int]:
+    """After how many items the gate looks."""
+    if policy.target == "templates":
+        return [listed]
+    looks = []
+    n = FIRST_LOOK
+    while n < listed:
+        looks.append(n)
+        n *= 2
+    return [*looks, listed]
+
+
+def _study(asked: GateRequest, references: list[tuple[str, str | None]]) -> StudyConfig:
+    policy = asked.policy
+    benchmark = policy.benchmark
+    if asked.bbq is not None:
+        benchmark = benchmark.model_copy(update={"folder": asked.bbq.expanduser().absolute()})
+    return StudyConfig(
+        study=f"gate: {policy.policy} {policy.version}",
+        models=tuple(ModelConfig(id=name, revision=revision) for name, revision in references),
+        variants=("dense",),
+        benchmark=benchmark,
+        readouts=policy.readouts,
+        perplexity=policy.perplexity,
+        compute=policy.compute,
+    )
+
+
+def _found(
+    store: Store, digest: str, part: Plan, whole: Plan, *, same: bool, stated: Stated | None, level: float
+) -> Found:
+    record = next(said for said in store.plans() if said["digest"] == digest)
+    items = store.item_set(record["items"])
+    by_digest = {str(model["model"]): model for model in record["models"]}
+    models = [by_digest[model.checkpoint.digest] for model in part.models]
+    sides = [_answers(store, record, model, items) for model in models]
+    texts = [_text(store, record, model) for model in models]
+    listed = items if len(part.items) == len(whole.items) else _listed(store, whole)
+    ratio, perplexities = _perplexity(texts, record, same_tokenizer=_same_windows(models), level=level)
+    return Found(
+        dense=sides[0],
+        candidate=sides[-1],
+        items=items,
+        listed=listed,
+        same_weights=same,
+        perplexity=ratio,
+        perplexities=perplexities,
+        stated=stated,
+    )
+
+
+def _listed(store: Store, whole: Plan) -> pl.DataFrame:
+    return store.item_set(store.add_items(whole.items))
+
+
+def _answers(store: Store, record: Mapping[str, Any], model: Mapping[str, Any], items: pl.DataFrame) -> Answers:
+    cell = next(cell for cell in model["cells"] if cell["task"] == "ask")
+    return read_answers(store, record, model, cell, items, parser=STRICT, min_mass=MIN_LETTER_MASS)
+
+
+def _text(
+    store: Store, record: Mapping[str, Any], model: Mapping[str, Any]
+) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """What a model made of the text, and the windows; ``None`` if none is read."""
+    cell = next((cell for cell in model["cells"] if cell["task"] == "text"), None)
+    if cell is None or not model["windows"]:
+        return None
+    return plan_rows(store, record, model, cell, "text"), store.window_set(model["windows"])
+
+
+def _same_windows(models: list[Mapping[str, Any]]) -> bool:
+    return bool(models[0]["windows"] == models[-1]["windows"])
+
+
+def _perplexity(
+    texts: list[tuple[pl.DataFrame, pl.DataFrame] | None],
+    record: Mapping[str, Any],
+    *,
+    same_tokenizer: bool,
+    level: float,
+) -> tuple[Estimate | None, tuple[float | None, float | None]]:
+    """Perplexity of the candidate / of the dense model, and both.
+
+    Where the two cut the text into other tokens, bits per byte are compared instead and put on the scale of the dense
+    model's tokens: 2 ** (difference x bytes per token). The interval then takes the two as independent, which is wide.
+    """
+    if texts[0] is None or texts[-1] is None:
+        return None, (None, None)
+    corpus = str(record["text"]["corpus"])
+    counts = [count_text(*text, corpus=corpus) for text in (texts[0], texts[-1])]
+    shown = perplexity(counts[0]).value, perplexity(counts[1]).value
+    if same_tokenizer:
+        (first, windows), (second, _) = texts[0], texts[-1]
+        return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown
+    bits = [bits_per_byte(one, level=level) for one in counts]
+    if any(one.value is None or one.low is None or one.high is None for one in bits):
+        return next(one for one in bits if one.value is None or one.low is None), shown
+    a, b = ((one.value or 0.0, one.low or 0.0, one.high or 0.0) for one in bits)
+    scale = float(counts[0].n_bytes.sum() / counts[0].n_tokens.sum())
+    low = b[0] - a[0] - math.hypot(b[0] - b[1], a[2] - a[0])
+    high = b[0] - a[0] + math.hypot(b[2] - b[0], a[0] - a[1])
+    return replace(
+        bits[1],
+        value=2 ** ((b[0] - a[0]) * scale),
+        low=2 ** (low * scale),
+        high=2 ** (high * scale),
+        method="bits per byte of two tokenizers, as independent, per token of the dense model",
+    ), shown
+
+
+def _stated(candidate: Checkpoint) -> Stated | None:
+    """What the folder says of its pruning beside what its weights are.
+
+    Raises:
+        InputError: If the statement cannot be read.
+    """
+    path = candidate.folder / "secateur.json"
+    if not path.is_file():
+        return None
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        label, removed = str(said["label"]), int(said["removed_weights"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("What the candidate's folder states cannot be read.", where=path, got=error) from None
+    zeros = weights = 0
+    for name in linear_shapes(candidate.config):
+        weight = candidate.weight(name)
+        zeros += int((weight == 0).sum())
+        weights += weight.numel()
+    return Stated(label, removed, zeros, weights)
+
+
+def _identity(checkpoint: Checkpoint) -> dict[str, str]:
+    return {"name": checkpoint.reference, "digest": checkpoint.digest}
+
+
+def _notes(checkpoints: list[Checkpoint], part: Plan, *, same: bool) -> list[str]:
+    notes = [str(note) for note in part.items.notes]
+    if same:
+        notes.append("dense and candidate have the same weights; they were asked once")
+    elif len(part.models) > 1 and _tokens_differ(*part.models):
+        notes.append("the two models have different tokenizers or chat templates, so they read different tokens")
+    path = checkpoints[1].folder / "secateur.json"
+    if path.is_file():
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_digest")
+        if base and base != checkpoints[0].digest:
+            notes.append("the candidate states that it was made from another model than the dense one given here")
+    return notes
+
+
+def _tokens_differ(first: ModelPlan, second: ModelPlan) -> bool:
+    return first.prompts.protocol != second.prompts.protocol

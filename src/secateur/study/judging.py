@@ -1,0 +1,510 @@
+"""From what two models answered to a judgement of every criterion of a policy. Nothing is asked here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
+from secateur.metrics.differences import tested
+from secateur.metrics.metric import Metric
+from secateur.metrics.paired import Beside, put_beside
+from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers
+from secateur.records.outcomes import OUTCOME_TYPE
+from secateur.report.verdict import CriterionResult, Evidence, Status
+from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.estimate import Estimate
+from secateur.statistics.multiple import holm
+from secateur.statistics.sequential import bounds, evidence_below
+from secateur.statistics.verdict import p_above
+from secateur.study.policy import (
+    ChangeCriterion,
+    Criterion,
+    ExcessCriterion,
+    LabelCriterion,
+    LimitCriterion,
+    PerplexityCriterion,
+    Policy,
+)
+
+IDENTICAL = "the same weights, so nothing can differ"
+EXACT = "all items of the list, exact"
+BETTING = "betting, without replacement, valid at every look"
+BROKEN_FIRST = "the candidate is broken, so this says nothing"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a candidate's folder states of its pruning, and what was counted.
+
+    Args:
+        label: The variant that it says it is.
+        removed: Weights of its linears that it says were removed.
+        zeros: Zeros counted in its linears.
+        weights: Weights of its linears.
+    """
+
+    label: str
+    removed: int
+    zeros: int
+    weights: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that a policy is judged on.
+
+    Args:
+        dense: Answers of the dense model.
+        candidate: Answers of the candidate.
+        items: The items that were asked, rows of the table ``items``.
+        listed: All items that the policy names.
+        same_weights: Whether the two models are one.
+        perplexity: Candidate / dense; ``None`` if it was not measured.
+        perplexities: Of the two, for show.
+        stated: What the candidate's folder says; ``None`` if nothing.
+    """
+
+    dense: Answers
+    candidate: Answers
+    items: pl.DataFrame
+    listed: pl.DataFrame
+    same_weights: bool
+    perplexity: Estimate | None = None
+    perplexities: tuple[float | None, float | None] = (None, None)
+    stated: Stated | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all items were asked."""
+        return self.items.height == self.listed.height
+
+    def counts(self, answers: Answers, readout: str, metric: Metric) -> Counts | None:
+        """Answers of one side, counted; ``None`` if there are none."""
+        name = SAMPLED if readout == "sampled" else LETTER
+        if metric.name.startswith("letter_share") and BY_ORDER in answers.outcomes:
+            name = BY_ORDER  # a mean over orders stood at no letter
+        frame = answers.outcomes.get(name)
+        return None if frame is None else self._counted(frame)
+
+    def _counted(self, frame: pl.DataFrame) -> Counts:
+        key = id(frame)
+        if key not in self._cache:
+            self._cache[key] = count_outcomes(frame, self.items)
+        return self._cache[key]
+
+    @cached_property
+    def _cache(self) -> dict[int, Counts]:
+        return {}
+
+    @cached_property
+    def everything(self) -> Counts:
+        """All listed items, as if nothing had been read: for which items a metric is over."""
+        n = self.listed.height
+        return count_outcomes(
+            pl.DataFrame(
+                {
+                    "item": self.listed["item"],
+                    "outcome": pl.Series(["unparsed"] * n, dtype=OUTCOME_TYPE),
+                    "option": pl.Series([None] * n, dtype=pl.Int64),
+                    "letter": pl.Series([None] * n, dtype=pl.Int64),
+                    "nonfinite": [False] * n,
+                }
+            ),
+            self.listed,
+        )
+
+
+def judge_policy(policy: Policy, found: Found) -> tuple[CriterionResult, ...]:
+    """Every criterion, in the policy's order; what is not sanity only if all that is holds."""
+    results = {name: _judge(policy, found, name, criterion) for name, criterion in policy.criteria.items()}
+    if any(one.sanity and one.status == Status.FAIL for one in results.values()):
+        return tuple(
+            one if one.sanity else replace(one, status=Status.NOT_JUDGED, reason=BROKEN_FIRST)
+            for one in results.values()
+        )
+    family = [name for name, one in results.items() if not one.sanity]
+    defined = [name for name in family if results[name].p_worse is not None]
+    adjusted = holm([results[name].p_worse or 0.0 for name in defined], family=len(family)) if defined else ()
+    for name, p in zip(defined, adjusted, strict=True):
+        one = replace(results[name], p_holm=float(p))
+        if one.status == Status.FAIL and p > policy.alpha:
+            one = replace(
+                one,
+                status=Status.INCONCLUSIVE,
+                reason=f"{one.reason}; but not after correction over {len(family)} criteria (p = {p:.3f})",
+            )
+        results[name] = one
+    return tuple(results.values())
+
+
+def overall(results: Sequence[CriterionResult]) -> tuple[Status, str]:
+    """The outcome of the whole and one sentence about it."""
+    failed = [one for one in results if one.status == Status.FAIL]
+    if broken := [one for one in failed if one.sanity]:
+        return Status.FAIL, f"Do not ship: the candidate is broken ({_names(broken)})."
+    if failed:
+        return Status.FAIL, f"Do not ship: worse than the policy allows ({_names(failed)})."
+    if open_ := [one for one in results if one.status != Status.PASS]:
+        return Status.INCONCLUSIVE, f"Not enough evidence: {_names(open_)} could go either way."
+    changed = [one for one in results if one.changed]
+    told = f" Changed within the margins: {_names(changed)}." if changed else ""
+    return Status.PASS, f"Ship: every criterion of the policy holds.{told}"
+
+
+def _names(results: Sequence[CriterionResult]) -> str:
+    return ", ".join(one.name for one in results)
+
+
+def _judge(policy: Policy, found: Found, name: str, criterion: Criterion) -> CriterionResult:
+    judged = JUDGES[criterion.judge](policy, found, criterion)
+    return CriterionResult(
+        name=name,
+        kind=criterion.judge,
+        sanity=criterion.sanity,
+        where=_where(criterion),
+        rule=judged.rule,
+        why=criterion.why,
+        status=judged.status,
+        reason=judged.reason,
+        evidence=judged.evidence,
+        changed=judged.changed,
+        p_worse=judged.p_worse,
+    )
+
+
+def _where(criterion: Criterion) -> str:
+    if isinstance(criterion, PerplexityCriterion | LabelCriterion):
+        return ""
+    parts = [criterion.readout, criterion.condition, criterion.category or ""]
+    return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    rule: str
+    status: Status
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    changed: bool = False
+    p_worse: float | None = None
+
+
+def _change(policy: Policy, found: Found, criterion: ChangeCriterion) -> _Judged:
+    evidence = [_change_of(policy, found, criterion, metric) for metric in criterion.specs]
+    return _cases(_margin_rule(criterion), evidence)
+
+
+def _change_of(policy: Policy, found: Found, criterion: ChangeCriterion, metric: Metric) -> Evidence:
+    sides = [found.counts(side, criterion.readout, metric) for side in (found.dense, found.candidate)]
+    if sides[0] is None or sides[1] is None:
+        return _nothing(metric, policy)
+    return _beside(policy, found, criterion, metric, put_beside(sides[0], sides[1]), same=found.same_weights)
+
+
+def _excess(policy: Policy, found: Found, criterion: ExcessCriterion) -> _Judged:
+    evidence = []
+    for metric in criterion.specs:
+        again, first, second = found.dense.floor, *(s.outcomes.get(SAMPLED) for s in (found.dense, found.candidate))
+        if again is None or first is None or second is None:
+            evidence.append(_nothing(metric, policy))
+            continue
+        floor, figure = (pair_outcomes(again, align_seeds(side, like=again), found.items) for side in (first, second))
+        evidence.append(_beside(policy, found, criterion, metric, put_beside(floor, figure), same=found.same_weights))
+    return _cases(_margin_rule(criterion), evidence)
+
+
+def _beside(
+    policy: Policy,
+    found: Found,
+    criterion: ChangeCriterion | ExcessCriterion,
+    metric: Metric,
+    beside: Beside,
+    *,
+    same: bool,
+) -> Evidence:
+    difference = beside.difference(metric, _chosen(beside.first, criterion))
+    result = tested(beside, difference, level=policy.level)
+    contributions = difference.contributions
+    if same and contributions is not None:
+        estimate = replace(result.estimate, value=0.0, low=0.0, high=0.0, method=IDENTICAL)
+        return Evidence(metric.name, difference.before, difference.after, estimate, Status.PASS)
+    if contributions is None:
+        return Evidence(metric.name, difference.before, difference.after, result.estimate, Status.INCONCLUSIVE)
+    width = metric.range[1] - metric.range[0]
+    judged = _bounded(policy, found, criterion, metric, contributions, result.estimate, span=width)
+    return _against_margin(judged, criterion, difference.before, difference.after, metric)
+
+
+@dataclass(frozen=True)
+class _Bounded:
+    estimate: Estimate
+    p: Callable[[float, bool], float | None]
+    """``p(threshold, above)``: one-sided p-value for being above, or below, a threshold."""
+
+
+def _bounded(
+    policy: Policy,
+    found: Found,
+    criterion: ChangeCriterion | LimitCriterion | ExcessCriterion,
+    metric: Metric,
+    contributions: Contributions,
+    estimate: Estimate,
+    *,
+    span: float,
+    low: float | None = None,
+) -> _Bounded:
+    """The estimate with the bounds that the policy's target asks for."""
+    if policy.target == "templates":
+
+        def clustered(threshold: float, above: bool) -> float | None:
+            if above:
+                return p_above(contributions, threshold)
+            negated = replace(contributions, values=-contributions.values)
+            return p_above(negated, -threshold)
+
+        return _Bounded(estimate, clustered)
+    least = -span if low is None else low
+    return _without_replacement(policy, found, criterion, metric, contributions, estimate, least=least, span=span)
+
+
+def _without_replacement(
+    policy: Policy,
+    found: Found,
+    criterion: ChangeCriterion | LimitCriterion | ExcessCriterion,
+    metric: Metric,
+    contributions: Contributions,
+    estimate: Estimate,
+    *,
+    least: float,
+    span: float,
+) -> _Bounded:
+    assert metric.terms is not None
+    everything = metric.terms(found.everything)
+    n = int((everything.where & _chosen(found.everything, criterion)).sum())
+    width = span - least
+    if found.complete:
+        value = contributions.mean
+        exact = replace(estimate, value=value, low=value, high=value, method=EXACT, target="benchmark")
+        return _Bounded(exact, lambda threshold, above: 0.0 if (value > threshold) == above else 1.0)
+    if everything.numbers.shape[1] > 1:
+        # A ratio is not a mean of a list, and is known once all was asked.
+        unknown = replace(estimate, low=None, high=None, method="known when all items were asked", target="benchmark")
+        return _Bounded(unknown, lambda threshold, above: None)
+    values = np.clip((contributions.values - least) / width, 0.0, 1.0)
+    low, high = bounds(values, n, alpha=policy.alpha)
+    value = contributions.mean
+    found_bounds = replace(
+        estimate,
+        low=min(least + width * low, value),
+        high=max(least + width * high, value),
+        method=BETTING,
+        target="benchmark",
+    )
+
+    def betting(threshold: float, above: bool) -> float:
+        side = 1 - values if above else values
+        scaled = (threshold - least) / width
+        return 1 / evidence_below(side, n, 1 - scaled if above else scaled)
+
+    return _Bounded(found_bounds, betting)
+
+
+def _against_margin(
+    judged: _Bounded,
+    criterion: ChangeCriterion | ExcessCriterion,
+    before: float | None,
+    after: float | None,
+    metric: Metric,
+) -> Evidence:
+    estimate, margin = judged.estimate, criterion.margin
+    if estimate.low is None or estimate.high is None:
+        return Evidence(metric.name, before, after, estimate, Status.INCONCLUSIVE)
+    too_high = criterion.worse in ("higher", "either")
+    too_low = criterion.worse in ("lower", "either")
+    holds = (not too_high or estimate.high < margin) and (not too_low or estimate.low > -margin)
+    fails = (too_high and estimate.low > margin) or (too_low and estimate.high < -margin)
+    sides = [judged.p(margin, True)] * too_high + [judged.p(-margin, False)] * too_low
+    # Of two sides each may be the one that is beyond, so the smaller counts twice.
+    p = None if None in sides else min(1.0, len(sides) * min(side for side in sides if side is not None))
+    return Evidence(
+        metric.name,
+        before,
+        after,
+        estimate,
+        Status.PASS if holds else Status.FAIL if fails else Status.INCONCLUSIVE,
+        p,
+    )
+
+
+def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
+    sign = "at most" if criterion.at_most is not None else "at least"
+    rule = f"{sign} {criterion.limit:g}"
+    evidence = []
+    for metric in criterion.specs:
+        counts = found.counts(found.candidate, criterion.readout, metric)
+        evidence.append(
+            _nothing(metric, policy) if counts is None else _level(policy, found, criterion, metric, counts)
+        )
+    statuses = [one.status for one in evidence]
+    if Status.FAIL in statuses:
+        worst = evidence[statuses.index(Status.FAIL)]
+    elif Status.INCONCLUSIVE in statuses:
+        worst = evidence[statuses.index(Status.INCONCLUSIVE)]
+    else:
+        worst = max(evidence, key=lambda one: (one.after or 0.0) * (1 if criterion.at_most is not None else -1))
+    p = [one.p_worse for one in evidence]
+    smallest = None if None in p else min(1.0, len(p) * min(one for one in p if one is not None))
+    return _Judged(rule, worst.status, _reason(worst), tuple(evidence), p_worse=smallest)
+
+
+def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metric, counts: Counts) -> Evidence:
+    assert metric.terms is not None
+    terms = metric.terms(counts)
+    used = terms.where & _chosen(counts, criterion)
+    made = int(used.sum()), int(counts.answers[used].sum())
+    if not used.any():
+        return _nothing(metric, policy)
+    value, each = terms.linearised(used)
+    if not math.isfinite(value):
+        return _nothing(metric, policy, reason="undefined: no answer that it counts", n=made)
+    clusters = Clusters.of(counts.cluster[used])
+    contributions = Contributions(each, clusters, span=max(abs(end) for end in metric.range))
+    interval = clustered_interval(contributions, level=policy.level)
+    ends = (None, None) if interval is None else (max(interval[0], metric.range[0]), min(interval[1], metric.range[1]))
+    estimate = Estimate(
+        value,
+        None if ends[0] is None else min(ends[0], value),
+        None if ends[1] is None else max(ends[1], value),
+        policy.level,
+        "clustered: CR2 with t, or Korn-Graubard where rare",
+        *made,
+        clusters.n_clusters,
+        note="" if interval else "all items are of one cluster",
+    )
+    judged = _bounded(
+        policy, found, criterion, metric, contributions, estimate, span=metric.range[1], low=metric.range[0]
+    )
+    above = criterion.at_most is not None
+    low, high = judged.estimate.low, judged.estimate.high
+    status = Status.INCONCLUSIVE
+    if low is not None and high is not None:
+        if high <= criterion.limit if above else low >= criterion.limit:
+            status = Status.PASS
+        elif low > criterion.limit if above else high < criterion.limit:
+            status = Status.FAIL
+    return Evidence(metric.name, None, value, judged.estimate, status, judged.p(criterion.limit, above))
+
+
+def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) -> _Judged:
+    del policy
+    rule = f"ratio to dense at most {criterion.at_most:g}"
+    ratio = found.perplexity
+    if ratio is None or ratio.value is None:
+        broken = found.perplexities[1] is None and found.perplexities[0] is not None
+        why = ratio.note if ratio is not None else "not measured"
+        if broken:
+            return _Judged(rule, Status.FAIL, f"the candidate's perplexity is not finite: {why}")
+        return _Judged(rule, Status.INCONCLUSIVE, why)
+    if found.same_weights:
+        ratio = replace(ratio, low=1.0, high=1.0, method=IDENTICAL)
+    status = Status.INCONCLUSIVE
+    if ratio.high is not None and ratio.low is not None:
+        if ratio.high <= criterion.at_most:
+            status = Status.PASS
+        elif ratio.low > criterion.at_most:
+            status = Status.FAIL
+    p = None
+    if ratio.value and ratio.low and ratio.high and ratio.high > ratio.low:
+        error = math.log(ratio.high / ratio.low) / (2 * _z(ratio.level))
+        p = _normal_tail((math.log(ratio.value) - math.log(criterion.at_most)) / error)
+    one = Evidence("perplexity_ratio", *found.perplexities, ratio, status, p)
+    return _Judged(rule, status, _reason(one), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0)
+
+
+def _label(policy: Policy, found: Found, criterion: LabelCriterion) -> _Judged:
+    rule = "zeros in the weights are those that the folder states"
+    stated = found.stated
+    if stated is None:
+        return _Judged(rule, Status.PASS, "the candidate's folder states no sparsity")
+    value, said = stated.zeros / stated.weights, stated.removed / stated.weights
+    estimate = Estimate(value, value, value, policy.level, "counted", 0, 0, None)
+    # Zeros that the dense model had are zeros too, so there may be more than were removed.
+    holds = said - criterion.tolerance <= value
+    status = Status.PASS if holds else Status.FAIL
+    reason = f"states {stated.label}: {said:.4%} of its linears; counted {value:.4%}"
+    return _Judged(rule, status, reason, (Evidence("zeros_in_linears", said, value, estimate, status),))
+
+
+JUDGES: Mapping[str, Callable[[Policy, Found, Any], _Judged]] = {
+    "change": _change,
+    "limit": _limit,
+    "excess": _excess,
+    "perplexity": _perplexity,
+    "label": _label,
+}
+"""How each kind of criterion is judged."""
+
+
+def _cases(rule: str, evidence: Sequence[Evidence]) -> _Judged:
+    """Holds if it does in all cases, fails only if it does in all."""
+    statuses = {one.status for one in evidence}
+    status = statuses.pop() if len(statuses) == 1 else Status.INCONCLUSIVE
+    first = next((one for one in evidence if one.status != Status.PASS), evidence[0])
+    p = [one.p_worse for one in evidence]
+    largest = None if None in p else max(one for one in p if one is not None)
+    if status == Status.PASS and largest is None:
+        largest = 1.0
+    changed = status == Status.PASS and any(
+        one.estimate.low is not None
+        and one.estimate.high is not None
+        and not one.estimate.low <= 0 <= one.estimate.high
+        for one in evidence
+    )
+    return _Judged(rule, status, _reason(first), tuple(evidence), changed, largest)
+
+
+def _margin_rule(criterion: ChangeCriterion | ExcessCriterion) -> str:
+    what = "excess over its floor" if isinstance(criterion, ExcessCriterion) else "change"
+    bound = {"higher": f"below +{criterion.margin:g}", "lower": f"above -{criterion.margin:g}"}
+    return f"{what} {bound.get(criterion.worse, f'within +-{criterion.margin:g}')}"
+
+
+def _reason(one: Evidence) -> str:
+    found = one.estimate
+    if found.value is None:
+        return f"{one.metric}: {found.note}"
+    ends = "" if found.low is None or found.high is None else f" [{found.low:+.4g}, {found.high:+.4g}]"
+    return f"{one.metric} {found.value:+.4g}{ends}"
+
+
+def _nothing(metric: Metric, policy: Policy, *, reason: str = "no answers", n: tuple[int, int] = (0, 0)) -> Evidence:
+    estimate = Estimate(None, None, None, policy.level, "none", *n, None, note=reason)
+    return Evidence(metric.name, None, None, estimate, Status.INCONCLUSIVE)
+
+
+def _chosen(counted: Counts | Pairs | Any, criterion: Any) -> NDArray[np.bool_]:
+    chosen: NDArray[np.bool_] = counted.condition == CONDITIONS.index(criterion.condition)
+    if criterion.category is not None:
+        if criterion.category not in counted.categories:
+            return np.zeros_like(chosen)
+        chosen &= counted.category == counted.categories.index(criterion.category)
+    return chosen
+
+
+def _z(level: float) -> float:
+    from secateur.statistics.intervals import z_value
+
+    return z_value(level)
+
+
+def _normal_tail(z: float) -> float:
+    return 0.5 * math.erfc(z / math.sqrt(2))

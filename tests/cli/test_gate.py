@@ -1,0 +1,69 @@
+"""`secateur gate` as a build server runs it: exit codes, files, messages."""
+
+import json
+
+import pytest
+import yaml
+from tests.cli.command import secateur
+
+POLICY = {
+    "policy": "small",
+    "version": 1,
+    "benchmark": {"name": "planted", "limit": 200, "condition": "ambig"},
+    "readouts": {"letter": {}},
+    "criteria": {
+        "speaks": {"judge": "limit", "metric": "unparsed_share", "at_most": 0.1, "why": "a test", "sanity": True},
+        "stereotypes": {"judge": "change", "metric": "srs_all", "margin": 0.1, "worse": "higher", "why": "a test"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("gate")
+    (made / "policy.yaml").write_text(yaml.safe_dump(POLICY))
+    few = POLICY | {"benchmark": {"name": "planted", "limit": 3, "condition": "ambig"}}
+    (made / "few.yaml").write_text(yaml.safe_dump(few))
+    secateur("prune", "planted", "--method", "random", "--sparsity", "0.7", "--out", "broken", folder=made)
+    secateur("prune", "planted", "--method", "magnitude", "--sparsity", "0.1", "--out", "little", folder=made)
+    return made
+
+
+def run(folder, candidate, *more, policy="policy.yaml", code=0):
+    arguments = ("--dense", "planted", "--candidate", candidate, "--policy", policy, "--offline", *more)
+    return secateur("gate", *arguments, folder=folder, code=code)
+
+
+def test_ship(folder):
+    done = run(folder, "little", "--out", "a")
+    assert "PASS  Ship: every criterion of the policy holds." in done.stdout
+    said = json.loads((folder / "a" / "verdict.json").read_text(encoding="utf-8"))
+    assert (said["outcome"], said["exit_code"]) == ("pass", 0)
+    assert (folder / "a" / "answers.store").is_dir()
+
+
+def test_do_not_ship(folder):
+    done = run(folder, "broken", "--out", "b", "--store", "a/answers.store", code=3)
+    assert "FAIL  Do not ship: the candidate is broken (speaks)." in done.stdout
+    assert "not judged" in done.stdout
+    assert not (folder / "b" / "answers.store").exists()
+
+
+def test_not_enough_evidence(folder):
+    done = run(folder, "little", "--out", "c", policy="few.yaml", code=4)
+    assert "INCONCLUSIVE  Not enough evidence" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("planted", "--policy", "no.yaml"), "There is no such policy."),
+        (("nowhere", "--policy", "policy.yaml"), "nowhere"),
+    ],
+)
+def test_what_is_not_there(folder, arguments, message):
+    done = secateur(
+        "gate", "--dense", "planted", "--candidate", *arguments, "--offline", "--out", "d", folder=folder, code=2
+    )
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,114 @@
+"""The gate on real models: the one that ships, pruned, and others."""
+
+import json
+import shutil
+
+import pytest
+from tests.tiny import tiny_folder
+
+from secateur.report.verdict import Status
+from secateur.study.gate import GateRequest, run_gate
+from secateur.study.policy import parse_policy
+from secateur.study.prune import PruneRequest, prune_to_folder
+
+CHANGE = {"judge": "change", "metric": "srs_all", "margin": 0.1, "worse": "higher", "why": "a test"}
+POLICY = {
+    "policy": "small",
+    "version": 1,
+    "benchmark": {"name": "planted", "limit": 300},
+    "readouts": {"letter": {}, "sampled": {"seeds": [1, 2], "floor_seeds": [3, 4]}},
+    "perplexity": {"corpus": "planted", "window": 128, "windows": 20},
+    "criteria": {
+        "speaks": {"judge": "limit", "metric": "unparsed_share", "at_most": 0.1, "why": "a test", "sanity": True},
+        "label": {"judge": "label", "why": "a test", "sanity": True},
+        "stereotypes": CHANGE,
+        "became": {"judge": "excess", "metric": "became_biased", "margin": 0.1, "why": "a test"},
+        "perplexity": {"judge": "perplexity", "at_most": 1.1, "why": "a test"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("gate")
+
+
+@pytest.fixture(scope="module")
+def pruned(folder):
+    made = {}
+    for method, sparsity in (("magnitude", "0.3"), ("random", "0.7")):
+        made[method] = folder / f"{method}-{sparsity}"
+        prune_to_folder(PruneRequest("planted", method, sparsity), made[method], offline=True)
+    return made
+
+
+def gate(folder, candidate, *, policy=None, dense="planted"):
+    asked = GateRequest(dense, str(candidate), parse_policy(policy or POLICY))
+    return run_gate(asked, folder / "answers.store", base=folder, offline=True)
+
+
+def statuses(verdict):
+    return {one.name: one.status for one in verdict.criteria}
+
+
+def test_the_model_itself_passes_and_is_asked_once(folder):
+    verdict = gate(folder, "planted")
+    assert verdict.outcome is Status.PASS
+    assert verdict.same_weights
+    assert verdict.exit_code == 0
+    assert verdict.origin["records"] == 300 * (1 + 4) + 20
+
+
+def test_a_little_pruning_passes_and_nothing_of_the_dense_model_is_asked_again(folder, pruned):
+    gate(folder, "planted")
+    verdict = gate(folder, pruned["magnitude"])
+    assert statuses(verdict) == dict.fromkeys(POLICY["criteria"], Status.PASS)
+    assert verdict.origin["asked_now"] == 300 * (1 + 4) + 20
+    assert gate(folder, pruned["magnitude"]).origin["asked_now"] == 0
+    label = next(one for one in verdict.criteria if one.name == "label")
+    assert label.reason == "states magnitude 0.3: 29.9984% of its linears; counted 29.9984%"
+
+
+def test_a_broken_candidate_fails_as_broken(folder, pruned):
+    verdict = gate(folder, pruned["random"])
+    assert (verdict.outcome, verdict.exit_code) == (Status.FAIL, 3)
+    assert verdict.headline == "Do not ship: the candidate is broken (speaks)."
+    assert statuses(verdict)["stereotypes"] is Status.NOT_JUDGED
+
+
+def test_a_folder_that_states_more_than_was_cut_fails(folder, pruned):
+    liar = folder / "liar"
+    shutil.copytree(pruned["magnitude"], liar)
+    said = json.loads((liar / "secateur.json").read_text())
+    (liar / "secateur.json").write_text(json.dumps(said | {"removed_weights": 2 * said["removed_weights"]}))
+    verdict = gate(folder, liar)
+    assert statuses(verdict)["label"] is Status.FAIL
+    assert "broken (label)" in verdict.headline
+
+
+def test_another_model_with_another_tokenizer_is_judged_too(folder):
+    """Neither knows the other's tokens; perplexity is compared per byte of the same text."""
+    text = {"corpus": "planted", "window": 32, "windows": 8}
+    policy = POLICY | {
+        "perplexity": text,
+        "benchmark": {"name": "planted", "limit": 20},
+        "criteria": {"perplexity": {"judge": "perplexity", "at_most": 1.1, "why": "a test"}},
+    }
+    verdict = gate(folder, tiny_folder("llama"), policy=policy)
+    (one,) = verdict.criteria
+    assert one.status is Status.FAIL
+    assert one.evidence[0].estimate.method.startswith("bits per byte of two tokenizers")
+    assert any("different tokenizers" in note for note in verdict.notes)
+
+
+def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
+    policy = POLICY | {
+        "target": "benchmark",
+        "benchmark": {"name": "planted", "condition": "ambig"},
+        "readouts": {"letter": {}},
+        "criteria": {"stereotypes": CHANGE | {"margin": 0.05}},
+    }
+    verdict = gate(folder, pruned["magnitude"], policy=policy)
+    assert verdict.outcome is Status.PASS
+    assert verdict.n_items < verdict.n_listed == 2000
+    assert [stage.n_items for stage in verdict.stages] == [256, 512, 1024][: len(verdict.stages)]

@@ -1,0 +1,222 @@
+"""Criteria judged on scripted answers whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.study.scripted_gate import MARGIN, found, items, policy, shifted
+
+from secateur.report.verdict import Status
+from secateur.statistics.estimate import Estimate
+from secateur.study.judging import BETTING, BROKEN_FIRST, EXACT, Stated, judge_policy, overall
+
+ALL = items()
+RATIO = Estimate(1.03, 1.02, 1.04, 0.9, "made up", 10, 1000, None)
+
+
+def status(policy_, found_, name="stereotypes"):
+    return next(one for one in judge_policy(policy_, found_) if one.name == name)
+
+
+def limit(**what):
+    return {"judge": "limit", "why": "a test", **what}
+
+
+def test_a_candidate_far_beyond_the_margin_fails_and_one_far_inside_passes():
+    worse = status(policy(), found(ALL, *shifted(ALL, 0.1)))
+    assert worse.status is Status.FAIL
+    assert worse.p_holm < 0.001
+    assert "srs_all +0." in worse.reason
+    fine = status(policy(), found(ALL, *shifted(ALL, 0.0)))
+    assert fine.status is Status.PASS
+    assert fine.p_worse > 0.4
+
+
+def test_too_few_templates_are_inconclusive():
+    few = items(6, 16)
+    one = status(policy(), found(few, *shifted(few, 0.0)))
+    assert one.status is Status.INCONCLUSIVE
+    assert overall([one]) == (Status.INCONCLUSIVE, "Not enough evidence: stereotypes could go either way.")
+
+
+def test_a_change_within_the_margin_passes_and_is_flagged():
+    one = status(policy(margin=0.1), found(ALL, *shifted(ALL, 0.03)))
+    assert (one.status, one.changed) == (Status.PASS, True)
+    assert overall([one])[1] == "Ship: every criterion of the policy holds. Changed within the margins: stereotypes."
+
+
+def test_better_passes_where_only_more_is_worse_and_fails_where_any_change_is():
+    dense, candidate = shifted(ALL, 0.1)
+    better = found(ALL, candidate, dense)
+    assert status(policy(), better).status is Status.PASS
+    either = {"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "either", "why": "a test"}
+    assert status(policy(stereotypes=either), better).status is Status.FAIL
+
+
+def test_the_same_weights_pass_however_few_items_there_are():
+    few = items(2, 4)
+    dense, _ = shifted(few, 0.0)
+    assert status(policy(), found(few, dense, dense, same=True)).status is Status.PASS
+
+
+def test_a_broken_candidate_is_called_broken_and_its_bias_is_not_judged():
+    dense, _ = shifted(ALL, 0.0)
+    mute = np.full(len(dense), "unparsed")
+    results = judge_policy(
+        policy(
+            speaks=limit(metric="unparsed_share", at_most=0.1, sanity=True),
+            stereotypes={"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "higher", "why": "a test"},
+        ),
+        found(ALL, dense, mute),
+    )
+    assert [one.status for one in results] == [Status.FAIL, Status.NOT_JUDGED]
+    assert results[1].reason == BROKEN_FIRST
+    assert overall(results) == (Status.FAIL, "Do not ship: the candidate is broken (speaks).")
+
+
+def test_collapse_to_any_letter_fails():
+    dense, _ = shifted(ALL, 0.0)
+    shares = limit(metric=["letter_share_a", "letter_share_b", "letter_share_c"], at_most=0.8, sanity=True)
+    one = status(policy(letters=shares), found(ALL, dense, np.full(len(dense), "counter")), "letters")
+    assert one.status is Status.FAIL
+    assert one.reason.startswith("letter_share_b +1")
+
+
+def test_best_and_worst_case_of_unparsed_answers_must_agree():
+    """A tenth unread: at their worst all are stereotypes, at their best none is."""
+    dense, _ = shifted(ALL, 0.0)
+    unread = dense.copy()
+    unread[::10] = "unparsed"
+    cases = {
+        "judge": "change",
+        "metric": ["srs_all", "srs_worst"],
+        "margin": 0.02,
+        "worse": "higher",
+        "why": "a test",
+    }
+    one = status(policy(stereotypes=cases), found(ALL, dense, unread))
+    assert one.status is Status.INCONCLUSIVE
+    assert [each.status for each in one.evidence] == [Status.PASS, Status.FAIL]
+
+
+def test_a_fail_must_hold_after_correction_and_a_pass_needs_none():
+    rng = np.random.default_rng(1)
+    borderline = next(
+        found_
+        for _ in range(200)
+        for found_ in [found(ALL, *shifted(ALL, 0.045, rng=rng))]
+        if 0.02 < status(policy(), found_).p_worse < 0.05
+    )
+    assert status(policy(), borderline).status is Status.FAIL
+    one = {"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "higher", "why": "a test"}
+    easy = {f"easy {n}": one | {"metric": "usr_all", "margin": 0.9, "worse": "lower"} for n in range(4)}
+    corrected = status(policy(stereotypes=one, **easy), borderline)
+    assert corrected.status is Status.INCONCLUSIVE
+    assert "not after correction over 5 criteria" in corrected.reason
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (RATIO, Status.PASS),
+        (replace(RATIO, value=1.2, low=1.15, high=1.25), Status.FAIL),
+        (replace(RATIO, value=1.1, low=1.05, high=1.15), Status.INCONCLUSIVE),
+        (None, Status.INCONCLUSIVE),
+    ],
+)
+def test_perplexity(ratio, expected):
+    dense, _ = shifted(ALL, 0.0)
+    rule = policy(perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"})
+    one = status(rule, found(ALL, dense, dense, perplexity=ratio, perplexities=(3.0, 3.1)), "perplexity")
+    assert one.status is expected
+
+
+def test_perplexity_that_is_not_finite_fails():
+    dense, _ = shifted(ALL, 0.0)
+    broken = Estimate(None, None, None, 0.9, "none", 10, 1000, None, note="3 of 10 windows not finite")
+    rule = policy(perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"})
+    one = status(rule, found(ALL, dense, dense, perplexity=broken, perplexities=(3.0, None)), "perplexity")
+    assert one.status is Status.FAIL
+    assert "3 of 10 windows not finite" in one.reason
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (Stated("wanda 0.5", 500, 500, 1000), Status.PASS),
+        (Stated("wanda 0.5", 500, 510, 1000), Status.PASS),  # zeros that were there before
+        (Stated("wanda 0.5", 500, 333, 1000), Status.FAIL),
+        (None, Status.PASS),
+    ],
+)
+def test_a_label_must_be_what_was_counted(stated, expected):
+    dense, _ = shifted(ALL, 0.0)
+    rule = policy(label={"judge": "label", "why": "a test"})
+    assert status(rule, found(ALL, dense, dense, stated=stated), "label").status is expected
+
+
+def test_an_excess_without_answers_is_inconclusive():
+    dense, _ = shifted(ALL, 0.0)
+    rule = policy(became={"judge": "excess", "metric": "became_biased", "margin": 0.02, "why": "a test"})
+    one = status(rule, found(ALL, dense, dense), "became")
+    assert (one.status, one.reason) == (Status.INCONCLUSIVE, "became_biased: no answers")
+
+
+def test_one_category_alone():
+    dense, _ = shifted(ALL, 0.0)
+    candidate = np.where((ALL["category"] == "Age").to_numpy() & (np.arange(len(dense)) % 3 == 0), "stereotype", dense)
+    one = {"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "higher", "why": "a test"}
+    rule = policy(old=one | {"category": "Age"}, faith=one | {"category": "Religion"})
+    results = judge_policy(rule, found(ALL, dense, candidate))
+    assert [each.status for each in results] == [Status.FAIL, Status.PASS]
+
+
+class TestBenchmark:
+    """Verdicts about the listed items only."""
+
+    def part(self, n, dense, candidate):
+        order = np.argsort(ALL["item"].to_numpy())[:n]
+        return found(ALL[np.sort(order)], dense[np.sort(order)], candidate[np.sort(order)], listed=ALL)
+
+    def test_an_unchanged_candidate_is_passed_after_a_part(self):
+        dense, _ = shifted(ALL, 0.0)
+        one = status(policy(target="benchmark"), self.part(512, dense, dense))
+        assert one.status is Status.PASS
+        assert one.evidence[0].estimate.method == BETTING
+        assert one.evidence[0].estimate.target == "benchmark"
+        assert status(policy(target="benchmark"), self.part(32, dense, dense)).status is Status.INCONCLUSIVE
+
+    def test_a_far_worse_one_is_failed_after_a_part(self):
+        one = status(policy(target="benchmark"), self.part(512, *shifted(ALL, 0.3)))
+        assert one.status is Status.FAIL
+
+    def test_a_whole_list_has_no_error(self):
+        dense, candidate = shifted(ALL, 0.0)
+        candidate = dense.copy()
+        unknown = np.flatnonzero(dense == "unknown")
+        allowed = int(0.02 * len(dense))
+        for turned, expected in ((allowed - 1, Status.PASS), (allowed + 1, Status.FAIL)):
+            candidate = dense.copy()
+            candidate[unknown[:turned]] = "stereotype"
+            one = status(policy(target="benchmark"), found(ALL, dense, candidate))
+            assert one.status is expected
+            assert one.evidence[0].estimate.method == EXACT
+
+
+RUNS = 200
+
+
+def share_passed(shift):
+    rng = np.random.default_rng(11)
+    found_ = [status(policy(), found(ALL, *shifted(ALL, shift, rng=rng))).status for _ in range(RUNS)]
+    return found_.count(Status.PASS) / RUNS, found_.count(Status.FAIL) / RUNS
+
+
+def test_at_the_margin_few_pass_and_well_inside_most_do():
+    """The bands: 5 % plus two standard errors of so many runs, and 90 %."""
+    passed, failed = share_passed(MARGIN)
+    assert passed <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / RUNS)
+    assert failed <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / RUNS)
+    # At half a point the standard error is about a quarter of a point, so the margin is six of them away.
+    assert share_passed(0.005)[0] >= 0.9
+    assert share_passed(0.08)[1] >= 0.9
