@@ -21,6 +21,7 @@ COMMANDS = (
     "study status",
     "report",
     "import pia",
+    "import answers",
     "data get",
 )
 

@@ -118,18 +118,19 @@ def completeness(data: ReportData) -> Iterator[Claim]:
     """Warns of a store that lacks rows of its plan."""
     have, want = data.rows
     if have < want:
+        todo = "import the others too" if data.plan.get("source") else "run the study again"
         yield Claim(
             WARNING,
             (
                 f"The store is incomplete: it holds {have:,} of the {want:,} records of the plan "
-                f"({fmt.percent(have / want)}). All numbers are of what is there and will change; run the "
-                "study again to "
+                f"({fmt.percent(have / want)}). All numbers are of what is there and will change; {todo} to "
                 "complete it.",
             ),
         )
     lost = [_called(data, v) for v in data.variants if not v.have]
     if lost:
-        yield Claim(WARNING, (f"Planned and not run: {'; '.join(lost)}.",))
+        what = "No answers were imported of" if data.plan.get("source") else "Planned and not run"
+        yield Claim(WARNING, (f"{what}: {'; '.join(lost)}.",))
     for model, count in data.left_out.items():
         yield Claim(
             WARNING,
