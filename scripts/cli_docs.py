@@ -22,6 +22,7 @@ COMMANDS = (
     "report",
     "import pia",
     "import answers",
+    "import lm-eval",
     "data get",
 )
 

@@ -101,6 +101,31 @@ def import_table_of_answers(
     _print_outcome(done, into)
 
 
+@import_app.command("lm-eval")
+def import_lm_eval_samples(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="Files samples_bbq_*.jsonl, written with --log_samples.")
+    ],
+    into: _Into,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="The model's name; once, or once per file.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", help="The variant's name; once, or once per file.")
+    ] = None,
+    baseline: _Baseline = None,
+    bbq: _Bbq = None,
+) -> None:
+    """Import what lm-evaluation-harness logged of its BBQ tasks; see docs/importing.md."""
+    from secateur.records.imports import import_lm_eval
+
+    with interruptible("run the same command to go on"):
+        done = import_lm_eval(
+            files, into, model=model or (), variant=variant or (), baseline=baseline, bbq=bbq, say=_say
+        )
+    _print_outcome(done, into)
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

@@ -218,7 +218,7 @@ def overview(data: ReportData) -> Iterator[Claim]:
         down = [(v, row) for v, row in readable if row["high"] < dense["low"]]
         states = [data.state(v, readout) for v in pruned]
         names = [state.name for state in states]
-        unchecked = all(state.name == UNCHECKED for state in states if state.readable)
+        unchecked = {state.name for state in states if state.readable} == {UNCHECKED}
         unreadable = [f"{names.count(name)} {name}" for name in (BROKEN, GUESSING, NOT_RUN) if name in names]
         yield Claim(
             FINDING,

@@ -12,6 +12,7 @@ from secateur.lazy import lazy_exports
 if TYPE_CHECKING:
     from secateur.records.imports.answers import import_answers, read_answers
     from secateur.records.imports.formats import IMPORTS, Import
+    from secateur.records.imports.lm_eval import import_lm_eval, read_lm_eval
     from secateur.records.imports.pia import import_pia, read_pia
     from secateur.records.imports.write import Imported, ImportedVariant, ImportOutcome, write_import
 
@@ -22,8 +23,10 @@ __all__ = [
     "Imported",
     "ImportedVariant",
     "import_answers",
+    "import_lm_eval",
     "import_pia",
     "read_answers",
+    "read_lm_eval",
     "read_pia",
     "write_import",
 ]
@@ -37,8 +40,10 @@ __getattr__, __dir__ = lazy_exports(
         "Imported": "write",
         "ImportedVariant": "write",
         "import_answers": "answers",
+        "import_lm_eval": "lm_eval",
         "import_pia": "pia",
         "read_answers": "answers",
+        "read_lm_eval": "lm_eval",
         "read_pia": "pia",
         "write_import": "write",
     },

@@ -134,7 +134,7 @@ def put_together(
         return f"{name.model}, {name.label}, {item.category} item {item.example_id}, seed {row['seed']}"
 
     dense = _baseline(names, baseline)
-    refuse_repeated(rows, gathered.place, called)
+    refuse_repeated(rows, gathered.place, called, hint=", or tell variants apart by their names")
     items = _items(gathered, rows, load_bbq(bbq, sorted({item.category for item in items_named})), differs)
     variants = _variants(names, dense)
     place = {name: number for number, name in enumerate(variants)}

@@ -98,7 +98,11 @@ def check_paths(paths: Sequence[Path]) -> None:
 
 
 def refuse_repeated(
-    rows: pl.DataFrame, place: Callable[[Mapping[str, Any]], str], name: Callable[[Mapping[str, Any]], str]
+    rows: pl.DataFrame,
+    place: Callable[[Mapping[str, Any]], str],
+    name: Callable[[Mapping[str, Any]], str],
+    *,
+    hint: str = "",
 ) -> None:
     """Refuse a record that is there twice: which of the two counts would be a matter of chance.
 
@@ -106,6 +110,7 @@ def refuse_repeated(
         rows: Columns config, item (places in a list each), seed, text, and what ``place`` needs.
         place: File and line of a row.
         name: What a row is about.
+        hint: What else than leaving a row out may put it right.
 
     Raises:
         RecordsError: With both places of each.
@@ -115,7 +120,7 @@ def refuse_repeated(
     again = rows.filter(key.is_duplicated())
     if not again.height:
         return
-    faults = Faults(todo="leave one of the two lines out and import again")
+    faults = Faults(todo=f"leave one of the two lines out{hint}, and import again")
     for _, group in again.group_by(["config", "item", "seed"], maintain_order=True):
         first, second = group.head(2).iter_rows(named=True)
         texts = "the same text" if first["text"] == second["text"] else "different texts"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from secateur.records.imports import answers, pia
+from secateur.records.imports import answers, lm_eval, pia
 from secateur.records.imports.write import ImportOutcome
 
 
@@ -40,6 +40,12 @@ IMPORTS: dict[str, Import] = {
             summary="a table of answers, CSV or JSON lines: a column for the item, one for what was answered",
             docs="docs/importing.md",
             run=answers.import_answers,
+        ),
+        Import(
+            name=lm_eval.SOURCE,
+            summary="what lm-evaluation-harness logs of its BBQ tasks (--log_samples)",
+            docs="docs/importing.md",
+            run=lm_eval.import_lm_eval,
         ),
     )
 }
