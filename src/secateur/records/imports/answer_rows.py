@@ -262,7 +262,7 @@ def _comparison_notes(variants: Sequence[VariantName], have: set[VariantName], d
     if pruned:
         yield (
             f"Variants of which only the name is known, not how they were made: {pruned:,}. Without a sparsity they "
-            "stand in tables, but not in figures against sparsity."
+            "stand in tables, and nothing is drawn against sparsity."
         )
     for name in variants:
         if name.label == dense and name not in have:

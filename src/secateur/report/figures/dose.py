@@ -26,8 +26,7 @@ from secateur.report.figures.parts import (
     not_finite,
     panel_title,
     reference,
-    unplaced_caption,
-    unplaced_only,
+    unplaced,
     unread,
     variants_in_words,
 )
@@ -47,7 +46,7 @@ def dose(data: ReportData, metric: str) -> Figure:
         return Figure(metric, title, (), alt, None, "no ambiguous items were asked")
     if not any(value_of(get(v, r)) is not None for v in data.variants for r in data.readouts):
         return Figure(metric, title, (), alt, None, "no answer to an ambiguous item could be read")
-    if reason := unplaced_only(data):
+    if reason := unplaced(data):
         return Figure(metric, title, (), alt, None, reason)
     models = list(data.models)
     figure, axes = canvas(len(models), len(data.readouts), height=0.75 + 2.35 * len(models), sharex=True, sharey=True)
@@ -70,7 +69,7 @@ def dose(data: ReportData, metric: str) -> Figure:
             if row == len(models) - 1:
                 panel.set_xlabel(data.sparsity_axis)
     legend(figure, data, said, extra=[cross("no answer could be read")] if lost_anywhere else [])
-    return Figure(metric, title, (*_dose_caption(data, said, get), *unplaced_caption(data)), alt, figure)
+    return Figure(metric, title, _dose_caption(data, said, get), alt, figure)
 
 
 def perplexity(data: ReportData) -> Figure:
@@ -128,7 +127,7 @@ def categories(data: ReportData) -> Figure:
     if not any(value_of(row) is not None for row in rows):
         empty = "no answer to an ambiguous item could be read" if found else "no ambiguous items were asked"
         return Figure(name, title, (), alt, None, empty)
-    if reason := unplaced_only(data):
+    if reason := unplaced(data):
         return Figure(name, title, (), alt, None, reason)
     models = list(data.models)
     figure, axes = canvas(len(found), len(models), height=0.9 + 1.55 * len(found), sharex=True, sharey=True)
@@ -148,7 +147,7 @@ def categories(data: ReportData) -> Figure:
             if row == len(found) - 1:
                 panel.set_xlabel(data.sparsity_axis)
     legend(figure, data, said)
-    return Figure(name, title, (*_category_caption(data, found, get), *unplaced_caption(data)), alt, figure)
+    return Figure(name, title, _category_caption(data, found, get), alt, figure)
 
 
 def _ambiguous(data: ReportData, metric: str, variant: Variant, readout: str) -> Row | None:

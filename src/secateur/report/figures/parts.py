@@ -58,21 +58,13 @@ class Point(NamedTuple):
     readable: bool
 
 
-def unplaced(data: ReportData) -> list[Variant]:
-    """Variants with answers but without a place on the axis of sparsity: imported, and nothing is known of them."""
-    return [variant for variant in data.variants if variant.axis is None and variant.have]
+def unplaced(data: ReportData) -> str:
+    """Why nothing can be drawn against sparsity, if pruned variants have answers but none has a place; else empty.
 
-
-def unplaced_only(data: ReportData) -> str:
-    """Why nothing can be drawn against sparsity, if no pruned variant has a place there; else empty."""
+    So it is with imported variants of which only the name is known.
+    """
     pruned = [variant for variant in data.variants if not variant.dense and variant.have]
-    return "no variant's sparsity is known" if pruned and len(unplaced(data)) == len(pruned) else ""
-
-
-def unplaced_caption(data: ReportData) -> tuple[str, ...]:
-    """Which variants a figure against sparsity leaves out."""
-    out = [variant.label for variant in unplaced(data)]
-    return (f"Not drawn, as their sparsity is not known: {listed(out)}.",) if out else ()
+    return "no variant's sparsity is known" if pruned and all(variant.axis is None for variant in pruned) else ""
 
 
 def dose_panel(
