@@ -21,6 +21,8 @@ COMMANDS = (
     "study status",
     "report",
     "import pia",
+    "import answers",
+    "import lm-eval",
     "data get",
 )
 

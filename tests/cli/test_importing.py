@@ -1,5 +1,6 @@
 """``secateur import`` as a user meets it, in processes of its own."""
 
+import csv
 import json
 import re
 
@@ -76,3 +77,44 @@ def test_a_cut_off_line_is_refused_until_it_is_to_be_dropped(folder):
     assert "torn.jsonl, line 12: the last line is cut off after" in failed.stderr
     done = secateur(*arguments, "--drop-torn-line", folder=folder)
     assert "Last lines that were cut off and left out: 1 (torn.jsonl)." in done.stdout
+
+
+def table(path, variants, answer):
+    """A table of answers to all items; ``answer`` is called with the variant and the item."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["category", "example_id", "variant", "answer"])
+        items = load_bbq(path.parent / "bbq")
+        rows.writerows([i.category, i.example_id, name, answer(name, i)] for name in variants for i in items)
+
+
+def test_a_table_of_answers(folder):
+    table(folder / "t.csv", ["<b>base", "cut"], lambda name, i: i.options[i.label if name == "cut" else 0].text)
+    arguments = ("import", "answers", "t.csv", "--bbq", "bbq", "--into", "table", "--baseline", "<b>base")
+    done = secateur(*arguments, "--model", "acme", folder=folder)
+    assert "t.csv: 24 answers" in done.stderr
+    assert "The answers are texts, because all their values could be such: t.csv." in done.stdout
+    assert done.stdout.endswith("24 of them added now\nnext: secateur report table --out report\n")
+    assert "0 of them added now" in secateur(*arguments, "--model", "acme", folder=folder).stdout
+    assert re.search(r"acme +cut .* not known", secateur("study", "status", "table", folder=folder).stdout)
+    said = secateur("report", "table", "--out", "table-report", folder=folder).stdout
+    assert re.search(r"^cut .* 100\.0 % ", said, re.MULTILINE)
+    page = (folder / "table-report" / "index.html").read_text(encoding="utf-8")
+    assert "<b>base" not in page
+    assert "Not drawn: no variant&#39;s sparsity is known" in page
+
+
+def test_a_table_with_only_a_pruned_variant(folder):
+    table(folder / "c.csv", ["cut"], lambda name, i: "ABC"[i.label])
+    secateur("import", "answers", "c.csv", "--bbq", "bbq", "--into", "cut", folder=folder)
+    said = secateur("report", "cut", "--out", "cut-report", folder=folder).stdout
+    assert "No answers were imported of: dense." in said
+    assert "incomplete" not in said
+
+
+def test_faults_of_a_table_are_shown_without_a_traceback(folder):
+    (folder / "bad.csv").write_text("category,example_id,answer\nAge,0,1\nAge,0,The one\n")
+    failed = secateur("import", "answers", "bad.csv", "--bbq", "bbq", "--into", "never", folder=folder, code=2)
+    assert failed.stderr.startswith('secateur: 1 fault in the records:\n  - bad.csv: answer: "1" in line 2, which may')
+    assert "Traceback" not in failed.stderr
+    assert not (folder / "never").exists()

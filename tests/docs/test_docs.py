@@ -12,6 +12,7 @@ from secateur.inference.backends import BACKENDS
 from secateur.items.benchmarks import BENCHMARKS
 from secateur.items.text_protocols import TEXT_PROTOCOLS
 from secateur.models.families import FAMILIES
+from secateur.records.imports import IMPORTS
 from secateur.records.parsers import PARSERS
 from secateur.study.config import StudyConfig, parse_study
 
@@ -68,6 +69,7 @@ def test_the_speeds_in_the_docs_are_those_of_the_committed_results():
         ("docs/methods.md", METHODS),
         ("docs/families.md", FAMILIES),
         ("docs/parsers.md", PARSERS),
+        ("docs/importing.md", IMPORTS),
         ("docs/corpora.md", TEXT_PROTOCOLS),
         ("docs/study-file.md", {name: None for name in BACKENDS if name != "scripted"} | BENCHMARKS),
     ],
@@ -134,3 +136,21 @@ def test_the_examples_for_extending_keep_the_promises_of_their_tables():
 def test_python_in_the_docs_runs(name):
     for block in re.findall(r"^ *```python\n(.*?)```", page(name), flags=re.DOTALL | re.MULTILINE):
         exec(compile(dedent(block), name, "exec"), {})
+
+
+def test_the_example_of_an_import_says_what_it_says(tmp_path, bbq_folder, monkeypatch):
+    import shlex
+
+    from tests.cli import command
+
+    monkeypatch.setitem(command.ENVIRONMENT, "SECATEUR_BBQ", str(bbq_folder))
+    text = page("docs/importing.md").partition("## `answers`")[2]
+    table, commands, said = (
+        re.search(rf"```{kind}\n(.*?)```", text, flags=re.DOTALL)[1] for kind in ("csv", "sh", "text")
+    )
+    (tmp_path / "answers.csv").write_text(table, encoding="utf-8")
+    printed = "".join(
+        command.secateur(*shlex.split(line)[1:], folder=tmp_path).stdout for line in commands.splitlines()
+    ).splitlines()
+    for line in said.splitlines():
+        assert line in printed

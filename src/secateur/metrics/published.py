@@ -334,14 +334,18 @@ def edge(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def regression(rates: pl.DataFrame, facts: pl.DataFrame) -> Regression:
+def regression(rates: pl.DataFrame, facts: pl.DataFrame, *, dense: str) -> Regression:
     """Stereotype ~ sparsity + category + method over all valid answers of a model, the dense ones included.
+
+    Variants of unknown level are left out: at level 0 they would pass for dense.
 
     Args:
         rates: From ``rates``.
-        facts: Columns variant, method, level (0..1, null for dense).
+        facts: Columns variant, method, level (0..1, null for dense and where it is not known).
+        dense: The dense variant's name.
     """
-    groups = rates.filter(pl.col("category") != ALL).join(facts, on="variant", maintain_order="left")
+    placed = facts.filter(pl.col("level").is_not_null() | (pl.col("variant") == dense))
+    groups = rates.filter(pl.col("category") != ALL).join(placed, on="variant", maintain_order="left")
     return logistic_regression(
         (100 * groups["level"].fill_null(0.0)).to_list(),
         groups["category"].to_list(),

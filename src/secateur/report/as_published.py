@@ -121,7 +121,7 @@ class Reread:
             list(perplexity.items()), schema={"variant": pl.String, "perplexity": pl.Float64}, orient="row"
         )
         gap = published.evaluation_gap(rates, read, facts, dense=dense)
-        fit = published.regression(rates, facts)
+        fit = published.regression(rates, facts, dense=dense)
         rest = {"n": fit.n, "log_likelihood": fit.log_likelihood, "pseudo_r2": fit.pseudo_r2, "note": fit.note}
         terms = [{"term": term.pop("name"), **term} for term in map(asdict, fit.terms)] or [{"term": "none"}]
 

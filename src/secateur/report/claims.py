@@ -108,18 +108,19 @@ def completeness(data: ReportData) -> Iterator[Claim]:
     """Warns of a store that lacks rows of its plan."""
     have, want = data.rows
     if have < want:
+        todo = "import the others too" if data.plan.get("source") else "run the study again"
         yield Claim(
             WARNING,
             (
                 f"The store is incomplete: it holds {have:,} of the {want:,} records of the plan "
-                f"({fmt.percent(have / want)}). All numbers are of what is there and will change; run the "
-                "study again to "
+                f"({fmt.percent(have / want)}). All numbers are of what is there and will change; {todo} to "
                 "complete it.",
             ),
         )
     lost = [_called(data, v) for v in data.variants if not v.have]
     if lost:
-        yield Claim(WARNING, (f"Planned and not run: {'; '.join(lost)}.",))
+        what = "No answers were imported of" if data.plan.get("source") else "Planned and not run"
+        yield Claim(WARNING, (f"{what}: {'; '.join(lost)}.",))
     for model, count in data.left_out.items():
         yield Claim(
             WARNING,
@@ -207,7 +208,7 @@ def overview(data: ReportData) -> Iterator[Claim]:
         down = [(v, row) for v, row in readable if row["high"] < dense["low"]]
         states = [data.state(v, readout) for v in pruned]
         names = [state.name for state in states]
-        unchecked = all(state.name == UNCHECKED for state in states if state.readable)
+        unchecked = {state.name for state in states if state.readable} == {UNCHECKED}
         unreadable = [f"{names.count(name)} {name}" for name in (BROKEN, GUESSING, NOT_RUN) if name in names]
         yield Claim(
             FINDING,

@@ -10,13 +10,8 @@ from tests.records.imports.pia_files import answers, lines, record, write
 
 from secateur.errors import InputError, RecordsError
 from secateur.records.imports import pia_records
-from secateur.records.imports.pia_records import (
-    Configuration,
-    ItemName,
-    check_line,
-    options_of,
-    read_records,
-)
+from secateur.records.imports.checks import ItemName
+from secateur.records.imports.pia_records import Configuration, check_line, options_of, read_records
 
 
 @pytest.fixture

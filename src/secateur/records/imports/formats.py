@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from secateur.records.imports.pia import SOURCE, import_pia
+from secateur.records.imports import answers, lm_eval, pia
 from secateur.records.imports.write import ImportOutcome
 
 
@@ -30,10 +30,22 @@ IMPORTS: dict[str, Import] = {
     one.name: one
     for one in (
         Import(
-            name=SOURCE,
+            name=pia.SOURCE,
             summary="records of the published pipeline (arXiv 2605.08137), one JSON object per line",
             docs="docs/importing.md",
-            run=import_pia,
+            run=pia.import_pia,
+        ),
+        Import(
+            name=answers.SOURCE,
+            summary="a table of answers, CSV or JSON lines: a column for the item, one for what was answered",
+            docs="docs/importing.md",
+            run=answers.import_answers,
+        ),
+        Import(
+            name=lm_eval.SOURCE,
+            summary="what lm-evaluation-harness logs of its BBQ tasks (--log_samples)",
+            docs="docs/importing.md",
+            run=lm_eval.import_lm_eval,
         ),
     )
 }

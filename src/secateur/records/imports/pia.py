@@ -15,11 +15,11 @@ import polars as pl
 from secateur.identity import Plain
 from secateur.items.bbq import NAME, load_bbq
 from secateur.items.item import Item, ItemSet, Role
+from secateur.records.imports.checks import Faults, missing_note
 from secateur.records.imports.pia_extras import Perplexity, Zeros, read_perplexity, read_pruning_meta
 from secateur.records.imports.pia_records import (
     DENSE,
     Configuration,
-    Faults,
     Records,
     options_of,
     read_records,
@@ -251,7 +251,7 @@ def _missing_notes(records: Records, variants: Sequence[Configuration], wanted: 
     have = {records.configurations[number]: count for number, count in counts.items()}
     for config in variants:
         if lacks := wanted - have.get(config, 0):
-            yield f"{config.model}, {config.label}: {lacks:,} of {wanted:,} records are missing."
+            yield missing_note(config.model, config.label, lacks, wanted)
 
 
 def _sparsity_notes(variants: Sequence[Configuration], zeros: Mapping[Configuration, Zeros]) -> Iterator[str]:

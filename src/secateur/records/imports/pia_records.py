@@ -19,25 +19,28 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
-from secateur.errors import InputError, RecordsError
-from secateur.items.bbq_roles import RULES
+from secateur.errors import InputError
 from secateur.items.orders import LETTERS
+from secateur.records.imports.checks import (
+    CATEGORIES,
+    IDS,
+    SEEDS,
+    Faults,
+    ItemName,
+    SourceFile,
+    check_paths,
+    is_unicode,
+    is_whole,
+    refuse_repeated,
+    shown,
+)
 from secateur.records.parsers import PIA, parse_answers
 
 DENSE = "dense"
 """The method's name in records of the model that was not pruned."""
 
-MAX_FAULTS = 20
-"""Faults that are shown together; then reading ends."""
-
 PIECE = 16 << 20
 """Bytes that are read at once."""
-
-CATEGORIES = {name.lower(): name for name in RULES}
-"""A category's name in any case, in lower case -> BBQ's own."""
-
-_SEEDS = 2**32
-_IDS = 2**63
 
 _SCHEMA: dict[str, tuple[pa.DataType, pl.DataType]] = {
     "model": (pa.string(), pl.String()),
@@ -94,30 +97,6 @@ class Configuration(NamedTuple):
         return DENSE if self.dense else f"{self.method} {float(self.level):g}"
 
 
-class ItemName(NamedTuple):
-    """An item as records name it: BBQ's category, and the number that is unique within it."""
-
-    category: str
-    example_id: str
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A file that was read.
-
-    Args:
-        name: Without its folder.
-        bytes: Its size.
-        sha256: Its hash.
-        records: How many it gave.
-    """
-
-    name: str
-    bytes: int
-    sha256: str
-    records: int
-
-
 @dataclass(frozen=True)
 class Records:
     """All records of some files.
@@ -152,42 +131,6 @@ class Records:
         return f"{config.model}, {config.label}, {item.category} item {item.example_id}, seed {row['seed']}"
 
 
-class Faults:
-    """Faults of the records, up to a limit.
-
-    Args:
-        limit: How many are kept; one more raises.
-        todo: What the reader of the error can do next.
-    """
-
-    def __init__(self, *, limit: int = MAX_FAULTS, todo: str = "") -> None:
-        self._found: list[str] = []
-        self._limit = limit
-        self._todo = todo
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def add(self, fault: str) -> None:
-        """Keep a fault.
-
-        Raises:
-            RecordsError: If as many as are shown were there already.
-        """
-        if len(self._found) == self._limit:
-            raise RecordsError(self._found, where="the records", more=True, todo=self._todo)
-        self._found.append(fault)
-
-    def settle(self) -> None:
-        """Go on if there was none.
-
-        Raises:
-            RecordsError: With all of them, if there was one.
-        """
-        if self._found:
-            raise RecordsError(self._found, where="the records", todo=self._todo)
-
-
 def read_records(
     paths: Sequence[Path], *, drop_torn_line: bool = False, say: Callable[[str], None] = lambda text: None
 ) -> Records:
@@ -202,7 +145,7 @@ def read_records(
         RecordsError: If lines are not records, a record is there twice, or roles of an item contradict each other.
         InputError: If a file cannot be read, is empty or given twice, or there is none.
     """
-    _check_paths(paths)
+    check_paths(paths)
     reader = _Reader(drop_torn_line)
     for path in paths:
         count = reader.read(path)
@@ -210,19 +153,9 @@ def read_records(
             say(f"{path}: {count:,} records")
     reader.faults.settle()
     records = reader.records()
-    _refuse_repeated(records)
+    refuse_repeated(records.rows, records.place, records.name)
     _refuse_contradictory_roles(records)
     return records
-
-
-def _check_paths(paths: Sequence[Path]) -> None:
-    if not paths:
-        raise InputError("No files of records were given.", todo="name at least one file")
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
-            raise InputError("A file of records was given twice.", where=path, todo="name it once")
-        seen.add(path.resolve())
 
 
 @dataclass
@@ -413,28 +346,19 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_whole(value: object, end: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < end
-
-
-def _is_unicode(value: object) -> bool:
-    """A text without halves of characters, which JSON can escape."""
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-_NAME = _Field("a text, not empty", lambda value: _is_unicode(value) and value != "")
-_OPTION = _Field("0, 1 or 2", lambda value: _is_whole(value, 3))
+_NAME = _Field("a text, not empty", lambda value: is_unicode(value) and value != "")
+_OPTION = _Field("0, 1 or 2", lambda value: is_whole(value, 3))
 _FIELDS: dict[str, _Field] = {
     "model": _NAME,
     "prune_method": _NAME,
     "sparsity": _Field("a number from 0 to 100", lambda value: _is_number(value) and 0 <= value <= 100),
-    "item_id": _Field("a whole number from 0", lambda value: _is_whole(value, _IDS)),
+    "item_id": _Field("a whole number from 0", lambda value: is_whole(value, IDS)),
     "category": _Field(
         f"one of {', '.join(CATEGORIES)}, in any case",
         lambda value: isinstance(value, str) and value.lower() in CATEGORIES,
     ),
-    "seed": _Field(f"a whole number from 0 to {_SEEDS - 1}", lambda value: _is_whole(value, _SEEDS)),
-    "raw_response": _Field("a text", _is_unicode),
+    "seed": _Field(f"a whole number from 0 to {SEEDS - 1}", lambda value: is_whole(value, SEEDS)),
+    "raw_response": _Field("a text", is_unicode),
     "parsed_answer": _Field("A, B, C or null", lambda value: value is None or value in tuple(LETTERS)),
     **dict.fromkeys(ROLES, _OPTION),
     "elapsed_s": _Field(
@@ -456,25 +380,20 @@ def check_line(raw: bytes) -> tuple[dict[str, Any], list[str]]:
         glued = "; two records on one line, the first cut off by a kill" if raw.count(b'{"model"') > 1 else ""
         return {}, [f"the line is not JSON: {got}{glued}"]
     if not isinstance(values, dict):
-        return {}, [f"the line is not a JSON object, got {_shown(values)}"]
+        return {}, [f"the line is not a JSON object, got {shown(values)}"]
     faults = []
     for name, wanted in _FIELDS.items():
         if name not in values:
             if wanted.required:
                 faults.append(f"{name}: missing; allowed is {wanted.allowed}")
         elif not wanted.fits(values[name]):
-            faults.append(f"{name}: allowed is {wanted.allowed}, got {_shown(values[name])}")
+            faults.append(f"{name}: allowed is {wanted.allowed}, got {shown(values[name])}")
     if not faults and len({values[name] for name in ROLES}) < len(ROLES):
         got = ", ".join(str(values[name]) for name in ROLES)
         faults.append(f"{', '.join(ROLES)}: allowed are three different options, got {got}")
     if not faults and values["prune_method"] == DENSE and values["sparsity"] != 0:
-        faults.append(f"sparsity: allowed is 0 where prune_method is {DENSE}, got {_shown(values['sparsity'])}")
+        faults.append(f"sparsity: allowed is 0 where prune_method is {DENSE}, got {shown(values['sparsity'])}")
     return values, faults
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fits() -> pl.Expr:
@@ -486,7 +405,7 @@ def _fits() -> pl.Expr:
         pl.col("sparsity").is_between(0, 100),
         pl.col("item_id") >= 0,
         pl.col("category").str.to_lowercase().is_in(list(CATEGORIES)),
-        pl.col("seed").is_between(0, _SEEDS - 1),
+        pl.col("seed").is_between(0, SEEDS - 1),
         pl.col("raw_response").is_not_null(),
         pl.col("parsed_answer").is_in(list(LETTERS)) | pl.col("parsed_answer").is_null(),
         *option,
@@ -501,20 +420,6 @@ _FITS = _fits()
 
 
 # --- records beside each other ----------------------------------------------------------------------------------------
-
-
-def _refuse_repeated(records: Records) -> None:
-    """Refuse a record that is there twice: which of the two counts would be a matter of chance."""
-    key = (pl.col("config").cast(pl.UInt64) * len(records.items) + pl.col("item")) * _SEEDS + pl.col("seed")
-    again = records.rows.filter(key.is_duplicated())
-    if not again.height:
-        return
-    faults = Faults(todo="leave one of the two lines out and import again")
-    for _, group in again.group_by(["config", "item", "seed"], maintain_order=True):
-        first, second = group.head(2).iter_rows(named=True)
-        texts = "the same text" if first["text"] == second["text"] else "different texts"
-        faults.add(f"{records.place(first)}, and {records.place(second)}: {records.name(first)}, twice with {texts}")
-    faults.settle()
 
 
 def _refuse_contradictory_roles(records: Records) -> None:

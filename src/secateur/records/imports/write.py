@@ -39,16 +39,20 @@ class ImportedVariant:
     Args:
         model: The model's name.
         label: For people; unique within the model.
-        method: Name of the method; ``None`` for the model that was not pruned.
-        level: Share of weights that was to be removed, 0..1.
+        method: Name of the method; ``None`` for the model that was not pruned. Where nothing is known but what the
+            variant is called, that.
+        level: Share of weights that was to be removed, 0..1; ``None`` if the records do not say.
         facts: What goes into the plan's record beside its cell, plain values.
+        expected: Whether there should be answers of it. Of the model that was not pruned there need not be any; its
+            variant is there all the same, so that others can be compared with it once they are.
     """
 
     model: str
     label: str
     method: str | None
-    level: Fraction
+    level: Fraction | None
     facts: Mapping[str, Plain] = field(default_factory=dict)
+    expected: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Imported:
         study: What the whole is called.
         items: What was asked, with roles.
         variants: Models in order, of each the one that was not pruned first.
-        answers: One row per answer: variant (place in ``variants``), item (key), seed, text.
+        answers: One row per answer: variant (place in ``variants``), item (key), seed, text; and, where something else
+            than ``STOP`` is known of any, stop.
         seeds: All seeds.
         files: What was read: name, bytes, sha256, records.
         notes: What a reader of results must know, one sentence each.
@@ -117,17 +122,20 @@ def _model_digest(imported: Imported, model: str) -> str:
 
 
 def _spec(imported: Imported, variant: ImportedVariant) -> CellSpec:
-    planned = digest(
-        "imported-variant", [imported.source, variant.model, variant.method or "dense", str(variant.level)]
-    )
+    made: list[Plain] = [variant.method or "dense", str(variant.level)]
+    if variant.level is None:  # nothing tells it from others but its label
+        made = [variant.method is None, None, variant.label]
+    planned = digest("imported-variant", [imported.source, variant.model, *made])
     return CellSpec(planned, "ask", {"source": imported.source}, token_budget=1)
 
 
 def _record(imported: Imported, variant: ImportedVariant) -> dict[str, Plain]:
     """What stands in place of a recipe; ``source`` says that nothing here was pruned by us."""
-    recipe: Plain = None
+    recipe: dict[str, Plain] | None = None
     if variant.method is not None:
-        recipe = {"source": imported.source, "method": variant.method, "sparsity": str(variant.level)}
+        recipe = {"source": imported.source, "method": variant.method}
+        if variant.level is not None:
+            recipe["sparsity"] = str(variant.level)
     return {"label": variant.label, "recipe": recipe, "source": imported.source}
 
 
@@ -147,7 +155,7 @@ def _register(store: Store, imported: Imported, specs: Sequence[CellSpec]) -> st
                 "cell": spec.id,
                 "task": spec.task,
                 "variant": spec.variant,
-                "rows": {SAMPLED.name: n_rows},
+                "rows": {SAMPLED.name: n_rows if variant.expected else 0},
                 **record,
                 **variant.facts,
             }
@@ -209,7 +217,9 @@ def _fill(store: Store, cell: Cell, imported: Imported, number: int, places: _Pl
     """Add to a cell what it lacks; gives the rows added."""
     import polars as pl
 
-    answers = imported.answers.filter(pl.col("variant") == number).select("item", "seed", "text")
+    answers = imported.answers.filter(pl.col("variant") == number)
+    stop = pl.col("stop") if "stop" in answers.columns else pl.lit(STOP).alias("stop")
+    answers = answers.select("item", "seed", "text", stop)
     _refuse_other_texts(store, cell, answers)
     answers, ends = places.sort(answers)
     added = 0
@@ -248,7 +258,7 @@ def _sampled_rows(answers: pl.DataFrame) -> pa.Table:
             pa.array([ORDER] * n, pa.string()).dictionary_encode(),
             answers["seed"].to_arrow(),
             answers["text"].to_arrow().cast(pa.string()).dictionary_encode(),
-            pa.array([STOP] * n, pa.string()).dictionary_encode(),
+            answers["stop"].to_arrow().cast(pa.string()).dictionary_encode(),
         ],
         schema=SAMPLED.schema,
     )

@@ -26,6 +26,7 @@ from secateur.report.figures.parts import (
     not_finite,
     panel_title,
     reference,
+    unplaced,
     unread,
     variants_in_words,
 )
@@ -45,6 +46,8 @@ def dose(data: ReportData, metric: str) -> Figure:
         return Figure(metric, title, (), alt, None, "no ambiguous items were asked")
     if not any(value_of(get(v, r)) is not None for v in data.variants for r in data.readouts):
         return Figure(metric, title, (), alt, None, "no answer to an ambiguous item could be read")
+    if reason := unplaced(data):
+        return Figure(metric, title, (), alt, None, reason)
     models = list(data.models)
     figure, axes = canvas(len(models), len(data.readouts), height=0.75 + 2.35 * len(models), sharex=True, sharey=True)
     low, high = limits([get(v, r) for v in data.variants for r in data.readouts], said)
@@ -124,6 +127,8 @@ def categories(data: ReportData) -> Figure:
     if not any(value_of(row) is not None for row in rows):
         empty = "no answer to an ambiguous item could be read" if found else "no ambiguous items were asked"
         return Figure(name, title, (), alt, None, empty)
+    if reason := unplaced(data):
+        return Figure(name, title, (), alt, None, reason)
     models = list(data.models)
     figure, axes = canvas(len(found), len(models), height=0.9 + 1.55 * len(found), sharex=True, sharey=True)
     low, high = limits(rows, said)

@@ -59,6 +59,15 @@ class Point(NamedTuple):
     readable: bool
 
 
+def unplaced(data: ReportData) -> str:
+    """Why nothing can be drawn against sparsity, if pruned variants have answers but none has a place; else empty.
+
+    So it is with imported variants of which only the name is known.
+    """
+    pruned = [variant for variant in data.variants if not variant.dense and variant.have]
+    return "no variant's sparsity is known" if pruned and all(variant.axis is None for variant in pruned) else ""
+
+
 def dose_panel(
     panel: Axes, data: ReportData, model: str, get: Callable[[Variant], Row | None], readout: str | None
 ) -> None:
