@@ -79,7 +79,7 @@ def test_collapse_to_any_letter_fails():
     shares = limit(metric=["letter_share_a", "letter_share_b", "letter_share_c"], at_most=0.8, sanity=True)
     one = status(policy(letters=shares), found(ALL, dense, np.full(len(dense), "counter")), "letters")
     assert one.status is Status.FAIL
-    assert one.reason.startswith("letter_share_b +1")
+    assert one.reason.startswith("letter_share_b 1 [")
 
 
 def test_best_and_worst_case_of_unparsed_answers_must_agree():

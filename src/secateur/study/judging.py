@@ -363,7 +363,7 @@ def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
         worst = max(evidence, key=lambda one: (one.after or 0.0) * (1 if criterion.at_most is not None else -1))
     p = [one.p_worse for one in evidence]
     smallest = None if None in p else min(1.0, len(p) * min(one for one in p if one is not None))
-    return _Judged(rule, worst.status, _reason(worst), tuple(evidence), p_worse=smallest)
+    return _Judged(rule, worst.status, _reason(worst, sign=""), tuple(evidence), p_worse=smallest)
 
 
 def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metric, counts: Counts) -> Evidence:
@@ -427,7 +427,7 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
         error = math.log(ratio.high / ratio.low) / (2 * _z(ratio.level))
         p = _normal_tail((math.log(ratio.value) - math.log(criterion.at_most)) / error)
     one = Evidence("perplexity_ratio", *found.perplexities, ratio, status, p)
-    return _Judged(rule, status, _reason(one), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0)
+    return _Judged(rule, status, _reason(one, sign=""), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0)
 
 
 def _label(policy: Policy, found: Found, criterion: LabelCriterion) -> _Judged:
@@ -478,12 +478,15 @@ def _margin_rule(criterion: ChangeCriterion | ExcessCriterion) -> str:
     return f"{what} {bound.get(criterion.worse, f'within +-{criterion.margin:g}')}"
 
 
-def _reason(one: Evidence) -> str:
+def _reason(one: Evidence, *, sign: str = "+") -> str:
+    """A number with its bounds; ``sign`` is "+" for changes, "" for levels and ratios."""
     found = one.estimate
     if found.value is None:
         return f"{one.metric}: {found.note}"
-    ends = "" if found.low is None or found.high is None else f" [{found.low:+.4g}, {found.high:+.4g}]"
-    return f"{one.metric} {found.value:+.4g}{ends}"
+    # Rounding leaves 1e-19 where there is nothing.
+    value, low, high = (None if end is None else round(end, 12) + 0.0 for end in (found.value, found.low, found.high))
+    ends = "" if low is None or high is None else f" [{low:{sign}.4g}, {high:{sign}.4g}]"
+    return f"{one.metric} {value:{sign}.4g}{ends}"
 
 
 def _nothing(metric: Metric, policy: Policy, *, reason: str = "no answers", n: tuple[int, int] = (0, 0)) -> Evidence:
