@@ -67,3 +67,10 @@ def test_what_is_not_there(folder, arguments, message):
     )
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_whether_a_policy_can_be_decided_is_told_without_models(folder):
+    done = secateur("gate", "--plan", "--policy", "policy.yaml", folder=folder)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("stereotypes")]
+    assert line.split()[1] == "200"
+    assert "--dense: missing" in secateur("gate", "--policy", "policy.yaml", folder=folder, code=2).stderr

@@ -104,6 +104,22 @@ def test_the_example_study_is_one():
     parse_study(yaml.safe_load(example))
 
 
+def test_the_example_policy_is_one():
+    import yaml
+
+    from secateur.study.policy import parse_policy
+
+    (example,) = re.findall(r"```yaml\n(.*?)```", page("docs/gate.md"), flags=re.DOTALL)
+    parse_policy(yaml.safe_load(example))
+
+
+def test_every_kind_of_criterion_is_described():
+    from secateur.study.judging import JUDGES
+
+    for kind in JUDGES:
+        assert f"| `{kind}` |" in page("docs/gate.md")
+
+
 def test_every_key_of_the_study_file_is_described():
     text = page("docs/study-file.md")
     schema = StudyConfig.model_json_schema()

@@ -121,6 +121,8 @@ def test_a_fail_must_hold_after_correction_and_a_pass_needs_none():
         (RATIO, Status.PASS),
         (replace(RATIO, value=1.2, low=1.15, high=1.25), Status.FAIL),
         (replace(RATIO, value=1.1, low=1.05, high=1.15), Status.INCONCLUSIVE),
+        (replace(RATIO, value=1.0, low=None, high=None), Status.PASS),  # no window is read differently
+        (replace(RATIO, value=1.01, low=None, high=None), Status.INCONCLUSIVE),
         (None, Status.INCONCLUSIVE),
     ],
 )

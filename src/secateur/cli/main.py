@@ -232,8 +232,8 @@ def compare(
 
 @app.command("gate")
 def gate(
-    dense: Annotated[str, typer.Option("--dense", help="The model now in use: a folder, a Hub id, or planted.")],
-    candidate: Annotated[str, typer.Option("--candidate", help="The model that may replace it; likewise.")],
+    dense: Annotated[str, typer.Option("--dense", help="The model now in use: a folder, a Hub id, or planted.")] = "",
+    candidate: Annotated[str, typer.Option("--candidate", help="The model that may replace it; likewise.")] = "",
     policy: Annotated[
         str, typer.Option("--policy", help="A policy file, or default, or planted; see docs/gate.md.")
     ] = "default",
@@ -248,9 +248,17 @@ def gate(
     candidate_revision: Annotated[
         str | None, typer.Option("--candidate-revision", help="Hub branch, tag or commit.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say whether the policy can be decided; needs no models.")
+    ] = False,
     offline: Offline = False,
 ) -> None:
     """Say whether a candidate may replace a model: exit 0 ship, 3 don't, 4 not enough evidence."""
+    if plan:
+        _plan_gate(policy, bbq)
+        return
+    if missing := [name for name, given in (("--dense", dense), ("--candidate", candidate)) if not given]:
+        raise ConfigError([f"{name}: missing" for name in missing], where="secateur gate")
     from secateur.cli.gate import print_verdict
     from secateur.cli.progress import make_progress
     from secateur.report.verdict_files import write_verdict
@@ -340,6 +348,18 @@ def data_get(name: Annotated[str, typer.Argument(metavar="NAME", help="bbq")], o
     if name != "bbq":
         raise ConfigError([f"{name!r} cannot be downloaded; bbq can"], where="secateur data get")
     print(get_bbq(cache_folder(), offline=offline))
+
+
+def _plan_gate(policy: str, bbq: Path | None) -> None:
+    from secateur.cli.show import print_decidable
+    from secateur.study.gate import plan_gate
+    from secateur.study.policy import load_policy
+
+    read = load_policy(policy)
+    if read.target == "benchmark":
+        print("This policy is about the listed items only: once all of them are asked, there is no error left.")
+        return
+    print_decidable(plan_gate(read, bbq=bbq, base=Path()), policy=True)
 
 
 def _config(study: Path, bbq: Path | None) -> StudyConfig:

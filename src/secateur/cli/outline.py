@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.markup import escape
 
 from secateur.cli.console import console, expected_range, plain_table, print_items
+from secateur.cli.show import print_decidable
+from secateur.study.decidable import decidable_items
 from secateur.study.outline import Outline
 
 
@@ -31,4 +33,5 @@ def print_outline(outline: Outline) -> None:
     counts = ", ".join(f"{rows:,} {name} records" for name, rows in outline.n_rows.items() if rows)
     out.print(f"{outline.n_configurations:,} configurations: {counts}{beside}", markup=False)
     out.print(f"not on this machine: {', '.join(outline.missing)}; `secateur study run` fetches it", markup=False)
+    print_decidable(decidable_items(outline.items))
     out.print("counted from the file and the items alone; text windows, bytes and time are not known yet", markup=False)

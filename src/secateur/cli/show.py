@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from secateur.cli.console import console, expected_range, plain_table, print_ite
 from secateur.cli.progress import duration, rate
 from secateur.compression.verify import expected_sparsity
 from secateur.records.store import LOG_FILE, Store
+from secateur.study.decidable import CHANGED, Decidable, decidable_items
 from secateur.study.missing import missing_rows
 from secateur.study.plan import Plan
 
@@ -66,6 +68,31 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         out.print(f"{total - missing:,} of them are in the store, {missing:,} are to be asked", markup=False)
     if missing:
         out.print(_expected_time(missing, store), markup=False)
+    print_decidable(decidable_items(plan.items))
+
+
+def print_decidable(found: Sequence[Decidable], *, policy: bool = False) -> None:
+    """The smallest changes that could be told from none, and beside a policy's margins whether that is enough."""
+    if not found:
+        return
+    out = console()
+    title = "criterion" if policy else "ambiguous items"
+    heads = [f"if {share:.0%} change" for share in CHANGED]
+    table = plain_table(title, "", "items", "templates", *heads, *(("margin", "decidable") if policy else ()))
+    for one in found:
+        margins = ("-" if least is None else f"{100 * least:.1f}" for least in one.margins)
+        said: tuple[str, ...] = ()
+        if policy:
+            up_to = one.up_to
+            said = (
+                f"{100 * (one.margin or 0):.1f}",
+                "no" if up_to is None else "yes" if up_to == CHANGED[-1] else f"if at most {up_to:.0%} change",
+            )
+        table.add_row(escape(one.name), "", f"{one.n_items:,}", f"{one.n_clusters:,}", *margins, *said)
+    out.print(
+        "\nsmallest margin, in points, against which no change is likely (80 %) to be found equivalent:", markup=False
+    )
+    out.print(table)
 
 
 def _kept_bytes(plan: Plan) -> float:

@@ -24,8 +24,9 @@ from secateur.records.store import Store
 from secateur.report.verdict import GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
 from secateur.study.config import ModelConfig, StudyConfig
+from secateur.study.decidable import Decidable, decidable_policy
 from secateur.study.judging import Found, Stated, judge_policy, overall
-from secateur.study.plan import ModelPlan, Plan, make_plan
+from secateur.study.plan import ModelPlan, Plan, check_names, make_plan, study_items
 from secateur.study.policy import LabelCriterion, Policy
 from secateur.study.run import Progress, run_plan, stored_dtype
 
@@ -119,6 +120,17 @@ def run_gate(
             "asked_now": done.rows_added,
         },
     )
+
+
+def plan_gate(policy: Policy, *, bbq: Path | None = None, base: Path) -> list[Decidable]:
+    """Whether a policy can be decided with the items it names; asks nothing and needs no model.
+
+    Raises:
+        UserError: If the items cannot be found.
+    """
+    config = _study(GateRequest("", "", policy, bbq=bbq), [("not needed", None)])
+    check_names(config)
+    return decidable_policy(policy, study_items(config, base))
 
 
 def _looks(policy: Policy, listed: int) -> list[int]:

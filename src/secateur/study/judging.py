@@ -416,6 +416,8 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
         return _Judged(rule, Status.INCONCLUSIVE, why)
     if found.same_weights:
         ratio = replace(ratio, low=1.0, high=1.0, method=IDENTICAL)
+    elif ratio.value == 1.0 and ratio.low is None:
+        ratio = replace(ratio, low=1.0, high=1.0, method="no window is read differently", note="")
     status = Status.INCONCLUSIVE
     if ratio.high is not None and ratio.low is not None:
         if ratio.high <= criterion.at_most:
@@ -427,7 +429,9 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
         error = math.log(ratio.high / ratio.low) / (2 * _z(ratio.level))
         p = _normal_tail((math.log(ratio.value) - math.log(criterion.at_most)) / error)
     one = Evidence("perplexity_ratio", *found.perplexities, ratio, status, p)
-    return _Judged(rule, status, _reason(one, sign=""), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0)
+    return _Judged(
+        rule, status, _reason(one, sign=""), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0
+    )
 
 
 def _label(policy: Policy, found: Found, criterion: LabelCriterion) -> _Judged:
