@@ -57,8 +57,8 @@ BEFORE = 0.3
 SMALL = 0.0003
 """A level that Holm's correction over 180 comparisons asks for."""
 
-# Size of a cluster: how many. BBQ's are of the ambiguous items with roles: of Age, of Religion, and of Age, Disability,
-# Gender identity, Race and Religion pooled, which the published study uses; the last are those of benchmark "planted".
+# Size of a cluster: how many. BBQ's are of the ambiguous items: of Age, of Religion, and of Age, Gender identity,
+# Race, Religion and SES pooled, which the published study asks; the last are those of benchmark "planted".
 # fmt: off
 CLUSTERS: dict[str, dict[int, int]] = {
     "BBQ Age": {16: 3, 36: 3, 48: 4, 64: 3, 80: 3, 100: 3, 140: 2, 144: 1, 168: 2},
@@ -73,6 +73,8 @@ CLUSTERS: dict[str, dict[int, int]] = {
 RATES = (0.003, 0.015, 0.06, 0.3)
 ICCS = (0.0, 0.02, 0.1, 0.2)
 WORSE = (0.5, 0.9, 1.0)
+KINDS = ("clustered", "cr2", "naive")
+TESTS = ("sign_flip", "mcnemar", "chi_squared", "chi_squared_five")
 AT_MARGIN = ((0.02, 1.0), (0.06, 2 / 3), (0.3, 8 / 15))
 
 
@@ -275,33 +277,40 @@ def simulate(at: Scenario, replicates: int | None) -> dict[str, Any]:
     place_within = np.concatenate([np.arange(size) for size in sizes])
     from_end = np.repeat(sizes, sizes) - 1 - place_within
     gained, lost = draw(at, replicates, rng)
-    every = []
+    row: dict[str, Any] = {**asdict(at), "truth": at.truth, "replicates": replicates}
+    levels = (0.9,) if at.part == EDGE else (0.9, 0.95)
+    ends: dict[float, dict[str, list[Any]]] = {level: {kind: [] for kind in KINDS} for level in levels}
+    means, p = [], {test: [] for test in TESTS}
     for up, down in zip(gained, lost, strict=True):
         values = (place_within < up[clusters.place]).astype(np.float64) - (from_end < down[clusters.place])
-        every.append(Contributions(values, clusters))
-    row: dict[str, Any] = {**asdict(at), "truth": at.truth, "replicates": replicates}
-    totals = [(int(up), int(down)) for up, down in zip(gained.sum(axis=1), lost.sum(axis=1), strict=True)]
+        one, total = Contributions(values, clusters), (int(up.sum()), int(down.sum()))
+        means.append(one.mean)
+        for level, found in ends.items():
+            found["clustered"].append(clustered_interval(one, level=level))
+            found["cr2"].append(_t_interval(one, level))
+            found["naive"].append(_naive_interval(*total, clusters.n_items, level))
+        if at.null:
+            p["sign_flip"].append(sign_flip(one))
+            p["mcnemar"].append(_mcnemar(*total))
+            p["chi_squared"].append(_chi_squared(total[0] - total[1], clusters.n_items, 1))
+            p["chi_squared_five"].append(_chi_squared(total[0] - total[1], clusters.n_items, 5))
     if at.part == EDGE:
-        row["verdicts"] = _verdicts([clustered_interval(one, level=0.9) for one in every], every, MARGIN)
-        row["naive_verdicts"] = _verdicts([_naive_interval(*of, clusters.n_items, 0.9) for of in totals], every, MARGIN)
+        row["verdicts"] = _verdicts(means, ends[0.9]["clustered"], clusters, MARGIN)
+        row["naive_verdicts"] = _verdicts(means, ends[0.9]["naive"], clusters, MARGIN)
         return row
-    row["intervals"], kept = {}, []
-    for level in (0.9, 0.95):
-        kept = kept or [clustered_interval(one, level=level) for one in every]
-        found = kept if level == 0.9 else [clustered_interval(one, level=level) for one in every]
-        row["intervals"][f"{level:.2f}"] = {
-            "clustered": _summary(found, at.truth),
-            "cr2": _summary([_t_interval(one, level) for one in every], at.truth),
-            "naive": _summary([_naive_interval(*of, clusters.n_items, level) for of in totals], at.truth),
-        }
+    row["intervals"] = {
+        f"{level:.2f}": {kind: _summary(kept, at.truth) for kind, kept in found.items()}
+        for level, found in ends.items()
+    }
     if at.null:
-        row["tests"] = _tests(every, totals)
-        margin = INSIDE * float(np.std([one.mean for one in every]))
-        row["tests"]["passed_inside"] = _verdicts(kept, every, margin)[Verdict.EQUIVALENT.value]
+        row["tests"] = {test: float((np.array(found) <= 0.05).mean()) for test, found in p.items()}
+        row["tests"]["sign_flip_small"] = float((np.array(p["sign_flip"]) <= SMALL).mean())
+        decided = _verdicts(means, ends[0.9]["clustered"], clusters, INSIDE * float(np.std(means)))
+        row["tests"]["passed_inside"] = decided[Verdict.EQUIVALENT.value]
     return row
 
 
-def _summary(intervals: list[tuple[float, float] | None], truth: float) -> dict[str, float]:
+def _summary(intervals: list[tuple[float, float]], truth: float) -> dict[str, float]:
     ends = np.array(intervals, np.float64)
     return {
         "above": float((truth > ends[:, 1] + 1e-12).mean()),
@@ -310,25 +319,12 @@ def _summary(intervals: list[tuple[float, float] | None], truth: float) -> dict[
     }
 
 
-def _tests(every: list[Contributions], totals: list[tuple[int, int]]) -> dict[str, float]:
-    p = np.array([sign_flip(one) for one in every])
-    n = every[0].clusters.n_items
-    naive = {
-        "mcnemar": np.array([_mcnemar(*of) for of in totals]),
-        "chi_squared": np.array([_chi_squared(up - down, n, 1) for up, down in totals]),
-        "chi_squared_five": np.array([_chi_squared(up - down, n, 5) for up, down in totals]),
-    }
-    found = {"sign_flip": float((p <= 0.05).mean()), "sign_flip_small": float((p <= SMALL).mean())}
-    return found | {name: float((values <= 0.05).mean()) for name, values in naive.items()}
-
-
 def _verdicts(
-    intervals: list[tuple[float, float] | None], every: list[Contributions], margin: float
+    means: list[float], intervals: list[tuple[float, float]], clusters: Clusters, margin: float
 ) -> dict[str, float]:
     found = []
-    for ends, one in zip(intervals, every, strict=True):
-        low, high = ends or (None, None)
-        estimate = Estimate(one.mean, low, high, 0.9, "simulated", one.clusters.n_items, 0, one.clusters.n_clusters)
+    for mean, (low, high) in zip(means, intervals, strict=True):
+        estimate = Estimate(mean, low, high, 0.9, "simulated", clusters.n_items, clusters.n_items, clusters.n_clusters)
         found.append(judge(estimate, margin).verdict)
     return {verdict.value: found.count(verdict) / len(found) for verdict in Verdict}
 
@@ -367,7 +363,7 @@ def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every band with how many rows are inside; each row is told, too."""
     found = []
     for row in rows:
-        row["inside"] = {}
+        row["bands"] = {}
     for band in BANDS:
         about = [row for row in rows if band.where(Scenario(**{name: row[name] for name in Scenario.__annotations__}))]
         figures = [band.of(row) for row in about]
@@ -377,8 +373,8 @@ def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             inside = [band.least <= figures[0] <= band.most]
         else:
             inside = [band.least <= figure <= band.most for figure in figures]
-            for row, well in zip(about, inside, strict=True):
-                row["inside"][band.name] = well
+            for row, figure, well in zip(about, figures, inside, strict=True):
+                row["bands"][band.name] = {"found": figure, "inside": well}
         found.append(
             {
                 "name": band.name,
