@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 
-.PHONY: demo test test-slow check train bench format docs clean
+.PHONY: demo test test-slow check train bench simulate format docs clean
 
 demo: $(READY)  ## A small study of the model that ships; ends with the path of a report
 	$(BIN)/secateur demo --out demo-out
@@ -32,10 +32,15 @@ bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make 
 	$(BIN)/python benchmarks/growth.py --figure docs/performance-growth.svg --out benchmarks/growth.json
 	$(BIN)/python scripts/performance.py
 
+simulate: $(READY)  ## How often intervals, tests and verdicts are wrong: minutes
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out benchmarks/coverage.json
+	$(BIN)/python scripts/error_rates.py
+
 docs: $(READY)  ## Rewrite the generated parts of the docs
 	$(BIN)/python scripts/cli_docs.py
 	$(BIN)/python scripts/published_counts.py
 	$(BIN)/python scripts/performance.py
+	$(BIN)/python scripts/error_rates.py
 
 train: $(READY)  ## The models that ship, from nothing; a quarter of an hour each on a quiet machine
 	$(BIN)/python -m training.train --out build/planted

@@ -63,6 +63,13 @@ def test_the_speeds_in_the_docs_are_those_of_the_committed_results():
     assert page("docs/performance.md").endswith(performance.generated()), "run `make docs`"
 
 
+def test_the_error_rates_in_the_docs_are_those_of_the_committed_simulation():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import error_rates
+
+    assert page("docs/statistics.md").endswith(error_rates.generated()), "run `make docs`"
+
+
 @pytest.mark.parametrize(
     ("name", "entries"),
     [

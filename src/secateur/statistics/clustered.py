@@ -160,11 +160,17 @@ def clustered_interval(contributions: Contributions, *, level: float = 0.95) -> 
 
     Returns:
         Low and high, within -span..span, around the mean.
+
+    Raises:
+        ValueError: If the level is not between 0 and 1.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"a level lies between 0 and 1, not at {level}")
     error = cr2(contributions)
     if error is None:
         return None
-    mean, span = contributions.mean, contributions.span
+    mean = contributions.mean
+    span = max(contributions.span, abs(mean))  # a mean over categories of 1 each can be 1 and a bit
     half = float(special.stdtrit(error.df, (1 + level) / 2)) * error.value
     low, high = _gained_less_lost(contributions, error.df, level)
     # Rounding must not leave the mean outside.
@@ -191,12 +197,13 @@ def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
     sums = sums[np.abs(sums) > 1e-12]
     if not len(sums):
         return 1.0
-    seen = abs(float(sums.sum())) * (1 - 1e-6)  # sums are rounded, and what is equal must count as equal
+    # Sums are rounded, and what is equal must count as equal, also where plus and minus nearly cancel.
+    seen, size = abs(float(sums.sum())), float(np.abs(sums).sum())
     if len(sums) <= EXACT_CLUSTERS:
         totals = np.zeros(1)
         for value in sums[1:]:
             totals = np.concatenate([totals + value, totals - value])
-        return float((np.abs(totals + sums[0]) >= seen).mean())
+        return float((np.abs(totals + sums[0]) >= seen - 1e-12 * size).mean())
     as_far = drawn = 0
     single = sums.astype(np.float32)
     for batch in range(-(-draws // _BATCH)):
@@ -204,7 +211,7 @@ def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
         for start in range(0, len(single), _BLOCK):
             part = single[start : start + _BLOCK]
             totals += _signs(batch, start)[:, : len(part)] @ part
-        as_far += int(np.count_nonzero(np.abs(totals) >= seen))
+        as_far += int(np.count_nonzero(np.abs(totals) >= seen - 1e-5 * size))
         drawn += _BATCH
         if as_far >= ENOUGH:
             return as_far / drawn
@@ -261,6 +268,10 @@ class _Share:
     high: float
 
 
+_ROUNDING = 1e-14
+"""Variance of an item below which items do not differ."""
+
+
 def _korn_graubard(part: NDArray[np.float64], clusters: Clusters, df: float, level: float) -> _Share:
     """Clopper and Pearson's interval for the effective number of items. Shapes: part [n_items], 0..1."""
     n, sizes, alpha = clusters.n_items, clusters.sizes, (1 - level) / 2
@@ -271,7 +282,7 @@ def _korn_graubard(part: NDArray[np.float64], clusters: Clusters, df: float, lev
     independent = float((part**2).sum()) / n**2 - share**2 / n
     variance = max(_variance(sums, sizes), believed * independent)
     items = n / believed
-    if variance > 0:
+    if variance > _ROUNDING / n:
         shrink = float(special.stdtrit(max(n - 1, 1), 1 - alpha) / special.stdtrit(df, 1 - alpha))
         items = max(min(share * (1 - share) / variance * shrink**2, float(n)), 1e-6)
     hits = share * items

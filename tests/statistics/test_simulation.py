@@ -1,0 +1,65 @@
+"""The simulation draws what it says, and what is committed is its result."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def simulation(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("coverage")
+    del sys.modules["coverage"]
+
+
+@pytest.mark.parametrize(
+    ("directions", "icc", "rate", "worse"),
+    [
+        ("item", 0.0, 0.06, 0.9),
+        ("item", 0.1, 0.06, 1.0),
+        ("cluster", 0.1, 0.06, 0.9),
+        ("cluster", 0.2, 0.015, 0.5),
+        ("cluster", 0.02, 0.3, 0.5),
+    ],
+)
+def test_rate_mean_and_correlation_are_as_asked(simulation, directions, icc, rate, worse):
+    at = simulation.Scenario("grid", "planted", directions, icc, rate, worse)
+    gained, lost = simulation.draw(at, 20_000, np.random.default_rng(0))
+    assert (gained + lost).mean() / 16 == pytest.approx(rate, rel=0.02)
+    assert (gained - lost).mean() / 16 == pytest.approx(at.truth, abs=0.02 * rate)
+    # Of a sum of 16: 16 v (1 + 15 icc), with the variance v of one.
+    of_one = rate - at.truth**2
+    assert ((gained - lost).var() / (16 * of_one) - 1) / 15 == pytest.approx(icc, abs=0.006)
+
+
+@pytest.mark.parametrize("icc", [0.1, 0.2])
+def test_lopsided_has_mean_zero_and_is_not_symmetric(simulation, icc):
+    at = simulation.Scenario("grid", "planted", "lopsided", icc, 0.06, 0.5)
+    gained, lost = simulation.draw(at, 20_000, np.random.default_rng(0))
+    assert gained.mean() == pytest.approx(lost.mean(), rel=0.02)
+    assert lost.var() > 2 * gained.var()
+
+
+def test_a_row_is_the_same_every_time(simulation):
+    at = simulation.Scenario("grid", "BBQ Religion", "cluster", 0.1, 0.06, 0.5)
+    rows = [simulation.simulate(at, 30) for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert rows[0]["intervals"]["0.90"]["clustered"]["width"] < rows[0]["intervals"]["0.95"]["clustered"]["width"]
+
+
+def test_what_is_committed_has_every_row_and_the_bands_of_the_script(simulation):
+    found = json.loads((BENCHMARKS / "coverage.json").read_text(encoding="utf-8"))
+    names = list(simulation.Scenario.__annotations__)
+    rows = [simulation.Scenario(**{name: row[name] for name in names}) for row in found["rows"]]
+    every = simulation.scenarios()
+    assert [repr(at) for at in rows] == [repr(simulation.Scenario(**simulation._rounded(vars(at)))) for at in every]
+    bands = [(band["name"], band["least"], band["most"], band["reason"]) for band in found["bands"]]
+    assert bands == [(band.name, band.least, band.most, band.reason) for band in simulation.BANDS]
+    for at, row in zip(every, found["rows"], strict=True):
+        assert set(row["bands"]) == {band.name for band in simulation.BANDS if band.where(at) and not band.pooled}
