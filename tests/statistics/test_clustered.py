@@ -16,7 +16,9 @@ from secateur.statistics.clustered import (
     Clusters,
     Contributions,
     clustered_interval,
+    clustered_p,
     cr2,
+    p_above,
     sign_flip,
 )
 
@@ -376,3 +378,28 @@ def test_p_is_small_for_what_is_large():
     p = [sign_flip(per_cluster(sums + shift, span=99)) for shift in (0.3, 0.6, 0.9, 1.5)]
     assert p == sorted(p, reverse=True)
     assert p[-1] < 1e-4 < 0.01 < p[0]
+
+
+def test_p_is_never_below_what_the_interval_allows():
+    """Gains spread thinly and losses in one cluster that a study mostly misses: flipping signs alone sees a change."""
+    clusters = Clusters.of(np.repeat(np.arange(40), 50))
+    values = np.zeros(2000)
+    values[::100] = 1.0  # one gain in every other cluster
+    contributions = Contributions(values, clusters)
+    assert sign_flip(contributions) < 1e-4
+    p = clustered_p(contributions)
+    assert p > 10 * sign_flip(contributions)
+    for level, excluded in ((1 - 1.2 * p, True), (1 - 0.8 * p, False)):
+        assert (clustered_interval(contributions, level=level)[0] > 0) is excluded
+
+
+def test_p_above_agrees_with_the_bound():
+    generator = np.random.default_rng(8)
+    clusters = Clusters.of(np.repeat(np.arange(30), 20))
+    contributions = Contributions(generator.choice([0.0, 1.0], p=[0.8, 0.2], size=600), clusters)
+    p = p_above(contributions, 0.15)
+    assert clustered_interval(contributions, level=1 - 2 * (p * 1.01))[0] > 0.15
+    assert clustered_interval(contributions, level=1 - 2 * (p * 0.99))[0] <= 0.15
+    assert p_above(contributions, 0.9) == 0.5
+    assert p_above(Contributions(np.ones(5), Clusters.of(np.zeros(5))), 0.5) is None
+    assert clustered_p(Contributions(np.ones(5), Clusters.of(np.zeros(5)))) is None

@@ -16,7 +16,7 @@ from secateur.metrics.metric import Metric, Over
 from secateur.metrics.paired import Beside, Difference, Weighting, put_beside
 from secateur.metrics.transitions import Pairs, gained_and_lost
 from secateur.records.outcomes import role_codes
-from secateur.statistics.clustered import clustered_interval, cr2, sign_flip
+from secateur.statistics.clustered import clustered_interval, clustered_p, cr2
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.naive import mcnemar_mid_p
 
@@ -45,7 +45,8 @@ class Tested:
         estimate: ``after - before``.
         standard_error: Clustered; ``None`` with fewer than two clusters.
         df: Its degrees of freedom.
-        p: Two-sided, by flipping signs of clusters; ``None`` where the difference is undefined.
+        p: Two-sided, by flipping signs of clusters and never below what the interval allows; ``None`` where the
+            difference is undefined.
         effective_clusters: How many clusters of equal size carry as much.
     """
 
@@ -97,7 +98,7 @@ def tested(beside: Beside, difference: Difference, *, level: float) -> Tested:
         estimate,
         error.value if error else None,
         error.df if error else None,
-        sign_flip(contributions) if interval else None,
+        clustered_p(contributions),
         contributions.clusters.effective,
     )
 

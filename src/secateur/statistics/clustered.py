@@ -8,7 +8,7 @@ item's contribution is its own difference. The argument, and how often the inter
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Self
 
@@ -218,6 +218,59 @@ def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
     return (1 + as_far) / (drawn + 1)
 
 
+def p_above(contributions: Contributions, threshold: float, *, precision: float = 1e-4) -> float | None:
+    """One-sided p-value for an estimate above a threshold: the smallest alpha at which the lower bound is above it.
+
+    The bound at alpha is the lower end of :func:`clustered_interval` at level 1 - 2 alpha, so test and interval agree.
+
+    Args:
+        contributions: Per item.
+        threshold: In units of the estimate.
+        precision: Of the p-value, as a share of it.
+
+    Returns:
+        1e-6..0.5; 0.5 where even the estimate is not above; ``None`` with fewer than two clusters.
+    """
+    if contributions.clusters.n_clusters < 2:
+        return None
+
+    def above(alpha: float) -> bool:
+        interval = clustered_interval(contributions, level=1 - 2 * alpha)
+        return interval is not None and interval[0] > threshold
+
+    low, high = _SMALLEST, 0.5 - _SMALLEST
+    if contributions.mean <= threshold or not above(high):
+        return 0.5
+    if above(low):
+        return low
+    while high / low > 1 + precision:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if above(middle) else (middle, high)
+    return high
+
+
+def clustered_p(contributions: Contributions) -> float | None:
+    """Two-sided p-value for a mean of 0: that of :func:`sign_flip`, and never below what the interval allows.
+
+    Flipping signs takes for granted that a cluster's sum is as likely to be as it is as with the other sign. Where
+    gains are spread and losses lie in few clusters that is not so, and then p can be far too small; the interval,
+    which looks at gains and losses apart, is not fooled (docs/statistics.md).
+
+    Returns:
+        Above 0, at most 1; ``None`` with fewer than two clusters.
+    """
+    if contributions.clusters.n_clusters < 2:
+        return None
+    p = sign_flip(contributions)
+    if p > _LOOK_BELOW:
+        return p
+    side = contributions if contributions.mean > 0 else replace(contributions, values=-contributions.values)
+    allowed = p_above(side, 0.0, precision=0.05)
+    return p if allowed is None else min(max(p, 2 * allowed), 1.0)
+
+
+_SMALLEST = 1e-6
+_LOOK_BELOW = 0.2
 _BATCH, _BLOCK = 4096, 64
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from secateur.statistics.clustered import Contributions, clustered_interval
 from secateur.statistics.estimate import Estimate
 
 
@@ -64,32 +63,3 @@ def judge(estimate: Estimate, margin: float) -> Judgement:
     if -margin < estimate.low and estimate.high < margin:
         return Judgement(Verdict.EQUIVALENT, margin, changed)
     return Judgement(Verdict.INCONCLUSIVE, margin, changed)
-
-
-def p_above(contributions: Contributions, threshold: float) -> float | None:
-    """One-sided p-value for an estimate above a threshold: the smallest alpha at which the lower bound is above it.
-
-    The bound at alpha is the lower end of the clustered interval of level 1 - 2 alpha, so test and interval agree.
-
-    Returns:
-        0..1, to 1e-6; 0.5 where even the estimate is not above; ``None`` with fewer than two clusters.
-    """
-    if contributions.clusters.n_clusters < 2:
-        return None
-
-    def above(alpha: float) -> bool:
-        interval = clustered_interval(contributions, level=1 - 2 * alpha)
-        return interval is not None and interval[0] > threshold
-
-    low, high = _SMALLEST, 0.5 - _SMALLEST
-    if contributions.mean <= threshold or not above(high):
-        return 0.5
-    if above(low):
-        return low
-    while high - low > _SMALLEST / 2 and high / low > 1 + 1e-4:
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if above(middle) else (middle, high)
-    return high
-
-
-_SMALLEST = 1e-6

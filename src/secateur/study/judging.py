@@ -20,11 +20,10 @@ from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers
 from secateur.records.outcomes import OUTCOME_TYPE
 from secateur.report.verdict import CriterionResult, Evidence, Status
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, p_above
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.multiple import holm
 from secateur.statistics.sequential import bounds, evidence_below
-from secateur.statistics.verdict import p_above
 from secateur.study.policy import (
     ChangeCriterion,
     Criterion,
