@@ -20,6 +20,7 @@ COMMANDS = (
     "study run",
     "study status",
     "report",
+    "score",
     "import pia",
     "import answers",
     "import lm-eval",

@@ -11,6 +11,7 @@ from secateur.compression.methods import METHODS
 from secateur.inference.backends import BACKENDS
 from secateur.items.benchmarks import BENCHMARKS
 from secateur.items.text_protocols import TEXT_PROTOCOLS
+from secateur.metrics.conventions import CONVENTIONS
 from secateur.models.families import FAMILIES
 from secateur.records.imports import IMPORTS
 from secateur.records.parsers import PARSERS
@@ -76,6 +77,7 @@ def test_the_error_rates_in_the_docs_are_those_of_the_committed_simulation():
         ("docs/methods.md", METHODS),
         ("docs/families.md", FAMILIES),
         ("docs/parsers.md", PARSERS),
+        ("docs/conventions.md", CONVENTIONS),
         ("docs/importing.md", IMPORTS),
         ("docs/corpora.md", TEXT_PROTOCOLS),
         ("docs/study-file.md", {name: None for name in BACKENDS if name != "scripted"} | BENCHMARKS),
@@ -87,7 +89,7 @@ def test_every_entry_of_a_table_has_its_place(name, entries):
         assert f"`{entry}`" in text, f"{name} does not describe {entry}"
 
 
-@pytest.mark.parametrize("entry", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize("entry", [*FAMILIES.values(), *CONVENTIONS.values()], ids=lambda entry: entry.name)
 def test_the_place_an_entry_names_is_there(entry):
     name, _, anchor = entry.docs.partition("#")
     headings = re.findall(r"^#+ (.+)$", page(name), flags=re.MULTILINE)
@@ -155,7 +157,7 @@ def test_the_examples_for_extending_keep_the_promises_of_their_tables():
             check(loaded)
 
 
-@pytest.mark.parametrize("name", ["docs/extending.md", "docs/families.md"])
+@pytest.mark.parametrize("name", ["docs/extending.md", "docs/families.md", "docs/conventions.md"])
 def test_python_in_the_docs_runs(name):
     for block in re.findall(r"^ *```python\n(.*?)```", page(name), flags=re.DOTALL | re.MULTILINE):
         exec(compile(dedent(block), name, "exec"), {})

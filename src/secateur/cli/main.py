@@ -230,6 +230,35 @@ def compare(
         write_comparison(found, out)
 
 
+@app.command("score")
+def score(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="The store's folder.")],
+    convention: Annotated[
+        str | None, typer.Option("--convention", help="Score as another program does: parrish, helm or lm-eval.")
+    ] = None,
+    parser: Annotated[
+        str | None,
+        typer.Option("--parser", help="Reads texts: strict by default, and with --convention none but its own rules."),
+    ] = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="Which study of the store, by the start of its digest.")
+    ] = None,
+    bbq: Annotated[
+        Path | None, typer.Option("--bbq", help="BBQ's folder, for labels that conventions use; else the usual place.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="File for every score.")] = None,
+) -> None:
+    """Print scores per variant, readout, category and condition: ours, or by the convention of another program."""
+    from secateur.cli.score import print_scores, write_scores
+    from secateur.records.store import Store
+    from secateur.report.scores import score_store
+
+    found = score_store(Store.open(store), convention=convention, parser=parser, plan=plan, bbq=bbq)
+    print_scores(found)
+    if csv is not None:
+        write_scores(found, csv)
+
+
 @app.command("gate")
 def gate(
     dense: Annotated[str, typer.Option("--dense", help="The model now in use: a folder, a Hub id, or planted.")] = "",

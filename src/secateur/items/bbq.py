@@ -28,6 +28,20 @@ NAME = "bbq"
 FROM_METADATA = "metadata"
 """An item's role source where the metadata names its stereotype option, or says that there is none."""
 
+UNKNOWN_PHRASES = (
+    "Unknown",
+    "Cannot answer",
+    "Can't be determined",
+    "Cannot be determined",
+    "Can't answer",
+    "Not known",
+    "Not enough info",
+    "Not enough information",
+    "Not answerable",
+    "Undetermined",
+)
+"""The ways in which the unknown option is put."""
+
 _OPTIONS = ("ans0", "ans1", "ans2")
 _POLARITIES = {polarity.value: polarity for polarity in Polarity}
 _CONDITIONS = {condition.value: condition for condition in Condition}
@@ -58,6 +72,24 @@ class RoleAgreement(NamedTuple):
     both_unassigned: int
     no_row: int
     reasons: dict[str, int]
+
+
+class Labels(NamedTuple):
+    """What BBQ's files say of an item beyond what is asked and its roles.
+
+    Args:
+        category: The category.
+        example_id: Unique within the category.
+        answers: The three options' texts, to tell whether an item is this one.
+        named: The three options' names (first field of ``answer_info``), for example "grandfather".
+        stereotyped: The groups that the template's stereotype is about.
+    """
+
+    category: str
+    example_id: str
+    answers: tuple[str, ...]
+    named: tuple[str, ...]
+    stereotyped: tuple[str, ...]
 
 
 def load_bbq(folder: Path | None = None, categories: Sequence[str] | None = None) -> ItemSet:
@@ -91,6 +123,28 @@ def load_bbq(folder: Path | None = None, categories: Sequence[str] | None = None
     if metadata is None:
         notes.append(f"The folder has no {METADATA}: roles come from the rules in docs/bbq.md.")
     return ItemSet(NAME, tuple(items), source.sha256, (*notes, *role_notes))
+
+
+def bbq_labels(folder: Path | None = None, categories: Iterable[str] | None = None) -> list[Labels]:
+    """The labels of every item of the categories that have a file.
+
+    Args:
+        folder: As for :func:`load_bbq`.
+        categories: Which; ``None`` for all. One without a file has no labels.
+
+    Raises:
+        InputError: As :func:`load_bbq`.
+    """
+    root = find_bbq(folder)
+    present, _ = _wanted(root, None)
+    wanted = set(present if categories is None else categories)
+    source = _Source(root)
+    return [
+        Labels(category, line.example_id, line.answers, line.entry.named, line.entry.stereotyped)
+        for category in present
+        if category in wanted
+        for line in _read_lines(source, category)
+    ]
 
 
 def role_agreement(folder: Path | None = None) -> list[RoleAgreement]:

@@ -86,6 +86,11 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "secateur"
 
 
+def bbq_is_somewhere(*, release: Release = PUBLISHED) -> bool:
+    """Whether there is a folder to look into when none is given: in ``$SECATEUR_BBQ`` or in the cache."""
+    return bool(os.environ.get("SECATEUR_BBQ")) or release.folder(cache_folder()).is_dir()
+
+
 def find_bbq(explicit: Path | None, *, release: Release = PUBLISHED) -> Path:
     """The folder to read BBQ from: the one given, else ``$SECATEUR_BBQ``, else the cache.
 

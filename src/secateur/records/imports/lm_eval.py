@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from secateur.errors import InputError
+from secateur.items.bbq import UNKNOWN_PHRASES
 from secateur.items.item import Item, ItemSet, Role
 from secateur.items.orders import LETTERS
 from secateur.records.imports.answer_rows import (
@@ -45,20 +46,6 @@ from secateur.records.parsers import STRICT, parse_answers
 
 SOURCE = "lm-eval"
 STUDY = "imported samples (lm-eval)"
-
-UNKNOWN_PHRASES = (
-    "Unknown",
-    "Cannot answer",
-    "Can't be determined",
-    "Cannot be determined",
-    "Can't answer",
-    "Not known",
-    "Not enough info",
-    "Not enough information",
-    "Not answerable",
-    "Undetermined",
-)
-"""BBQ's ways of saying unknown; the harness offers all of them with every question."""
 
 NONFINITE = "nonfinite"
 SEED = 0
