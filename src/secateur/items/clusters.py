@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 def question_clusters(templates: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Join templates that share a question text, directly or through others.
@@ -29,14 +26,13 @@ def question_clusters(templates: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {index: _root(parent, index) for index in parent}
 
 
-def effective_number(sizes: Sequence[float] | NDArray[np.float64]) -> float:
+def effective_number(sizes: Sequence[float]) -> float:
     """How many clusters of equal size carry as much: (sum n)^2 / sum n^2 (Kish).
 
     Range 1 to ``len(sizes)``, which it reaches when all sizes are equal; 0 without any item.
     """
-    numbers = np.asarray(sizes, np.float64)
-    total = float(numbers.sum())
-    return total * total / float((numbers**2).sum()) if total else 0.0
+    total = sum(sizes)
+    return total * total / sum(size * size for size in sizes) if total else 0.0
 
 
 def _root(parent: dict[str, str], index: str) -> str:

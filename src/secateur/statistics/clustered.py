@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from secateur.items.clusters import effective_number
 from secateur.randomness import Domain, stream
 
 ICC = 0.1
@@ -69,7 +68,7 @@ class Clusters:
     @property
     def effective(self) -> float:
         """How many clusters of equal size carry as much (Kish)."""
-        return effective_number(self.sizes)
+        return effective_clusters(self.sizes)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum per cluster. Shapes: values [n_items] -> [n_clusters]."""
@@ -82,6 +81,15 @@ class Clusters:
         Satterthwaite's, the smaller of those for independent items and for clusters whose items are all alike.
         """
         return min(_degrees(self.sizes, self.sizes), _degrees(self.sizes, self.sizes**2))
+
+
+def effective_clusters(sizes: NDArray[np.float64]) -> float:
+    """How many clusters of equal size carry as much: (sum n)^2 / sum n^2 (Kish). 0 where all are 0.
+
+    Shapes: sizes [n_clusters], none below 0.
+    """
+    total = float(sizes.sum())
+    return total * total / float((sizes**2).sum()) if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -330,7 +338,7 @@ def _korn_graubard(part: NDArray[np.float64], clusters: Clusters, df: float, lev
     n, sizes, alpha = clusters.n_items, clusters.sizes, (1 - level) / 2
     sums = clusters.sums(part)
     share = min(float(sums.sum()) / n, 1.0)
-    changed = max(effective_number(sums), 1.0)
+    changed = max(effective_clusters(sums), 1.0)
     believed = 1 + ICC * (float((sizes**2).sum()) / n - 1) * min(1.0, FEW_CLUSTERS / changed)
     independent = float((part**2).sum()) / n**2 - share**2 / n
     variance = max(_variance(sums, sizes), believed * independent)
