@@ -146,7 +146,9 @@ def test_perplexity_that_is_not_finite_fails():
     ("stated", "expected"),
     [
         (Stated("wanda 0.5", 500, 500, 1000), Status.PASS),
-        (Stated("wanda 0.5", 500, 510, 1000), Status.PASS),  # zeros that were there before
+        (Stated("wanda 0.5", 500, 510, 1000, 10), Status.PASS),  # zeros that were there before
+        (Stated("wanda 0.5", 500, 520, 1000, 10), Status.FAIL),  # more than both together
+        (Stated("wanda 0.5", 500, 501, 1000), Status.FAIL),
         (Stated("wanda 0.5", 500, 333, 1000), Status.FAIL),
         (None, Status.PASS),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def run_gate(
     store = there or Store.open_or_create(store_path)
     stated = None
     if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):
-        stated = _stated(checkpoints[1])
+        stated = _stated(*checkpoints)
     listed = len(plan.items)
     stages: list[Stage] = []
     for n in _looks(policy, listed):
@@ -243,8 +243,8 @@ def _perplexity(
     ), shown
 
 
-def _stated(candidate: Checkpoint) -> Stated | None:
-    """What the folder says of its pruning beside what its weights are.
+def _stated(dense: Checkpoint, candidate: Checkpoint) -> Stated | None:
+    """What the candidate's folder says of its pruning beside what its weights are.
 
     Raises:
         InputError: If the statement cannot be read.
@@ -257,12 +257,14 @@ def _stated(candidate: Checkpoint) -> Stated | None:
         label, removed = str(said["label"]), int(said["removed_weights"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError("What the candidate's folder states cannot be read.", where=path, got=error) from None
-    zeros = weights = 0
-    for name in linear_shapes(candidate.config):
-        weight = candidate.weight(name)
-        zeros += int((weight == 0).sum())
-        weights += weight.numel()
-    return Stated(label, removed, zeros, weights)
+    shapes = linear_shapes(candidate.config)
+    before = _zeros(dense, shapes) if linear_shapes(dense.config) == shapes else None
+    weights = sum(rows * columns for rows, columns in shapes.values())
+    return Stated(label, removed, _zeros(candidate, shapes), weights, before)
+
+
+def _zeros(checkpoint: Checkpoint, linears: Iterable[str]) -> int:
+    return sum(int((checkpoint.weight(name) == 0).sum()) for name in linears)
 
 
 def _identity(checkpoint: Checkpoint) -> dict[str, str]:

@@ -49,12 +49,14 @@ class Stated:
         removed: Weights of its linears that it says were removed.
         zeros: Zeros counted in its linears.
         weights: Weights of its linears.
+        zeros_before: Zeros counted in those of the dense model; ``None`` if that is of another shape.
     """
 
     label: str
     removed: int
     zeros: int
     weights: int
+    zeros_before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -440,8 +442,9 @@ def _label(policy: Policy, found: Found, criterion: LabelCriterion) -> _Judged:
         return _Judged(rule, Status.PASS, "the candidate's folder states no sparsity")
     value, said = stated.zeros / stated.weights, stated.removed / stated.weights
     estimate = Estimate(value, value, value, policy.level, "counted", 0, 0, None)
-    # Zeros that the dense model had are zeros too, so there may be more than were removed.
-    holds = said - criterion.tolerance <= value
+    # Zeros that the dense model had are zeros too, so there may be as many more than were removed.
+    before = 0 if stated.zeros_before is None else stated.zeros_before / stated.weights
+    holds = said - criterion.tolerance <= value <= said + before + criterion.tolerance
     status = Status.PASS if holds else Status.FAIL
     reason = f"states {stated.label}: {said:.4%} of its linears; counted {value:.4%}"
     return _Judged(rule, status, reason, (Evidence("zeros_in_linears", said, value, estimate, status),))
