@@ -136,6 +136,13 @@ def test_prune(folder, tmp_path):
     assert "The output folder is not empty" in again.stderr
 
 
+def test_prune_in_a_pattern(folder, tmp_path):
+    model = tiny_folder("llama")
+    done = secateur("prune", model, "--method", "magnitude", "--pattern", "2:4", "--out", tmp_path / "p", folder=folder)
+    assert re.search(r"[\d,]+ of [\d,]+ weights removed \(50\.0000%\)", done.stdout)
+    assert "magnitude 2:4" in (tmp_path / "p" / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -144,6 +151,10 @@ def test_prune(folder, tmp_path):
         (["study", "status", "nothing"], "next: "),
         (["report", "nothing", "--out", "r2"], "next: "),
         (["prune", "./nothing", "--method", "magnitude", "--sparsity", "0.5", "--out", "o"], "no such model folder"),
+        (["prune", "x", "--method", "magnitude", "--out", "o"], "--sparsity, --pattern: name one of the two"),
+        (["prune", "planted", "--method", "magnitude", "--pattern", "4:2", "--out", "o"], "This is no N:M pattern"),
+        (["prune", "planted", "--method", "wanda-pia", "--pattern", "2:4", "--out", "o"], "wanda-pia has no patterns"),
+        (["prune", "planted", "--method", "magnitude", "--pattern", "3:7", "--out", "o"], "does not fit this model"),
         (["prune", "x", "--method", "wander", "--sparsity", "0.5", "--out", "o"], "'wander' is not one of random"),
         (
             ["prune", "x", "--method", "random", "--per", "column", "--sparsity", "0.5", "--out", "o"],

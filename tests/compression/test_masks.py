@@ -2,11 +2,14 @@ from fractions import Fraction
 
 import pytest
 import torch
-from tests.reference.pruning import lowest_go
+from tests.reference.pruning import highest_stay, lowest_go
 
 from secateur.compression.levels import exact_fraction, n_removed, written
 from secateur.compression.masks import keep_top
+from secateur.compression.patterns import read_pattern, refuse_uneven_rows
+from secateur.compression.recipe import planned_digest, recipe
 from secateur.errors import InputError
+from secateur.models import bits
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,64 @@ def test_a_transposed_matrix_is_cut_like_its_copy():
         assert torch.equal(
             keep_top(scores, sparsity=0.5, per=per), keep_top(scores.contiguous(), sparsity=0.5, per=per)
         )
+
+
+@pytest.mark.parametrize("pattern", ["1:2", "2:4", "3:4", "4:8", "1:6"])
+@pytest.mark.parametrize("kind", ["distinct", "tied", "all equal", "bfloat16", "integers"])
+def test_patterns_against_sorting_each_group(pattern, kind):
+    generator = torch.Generator().manual_seed(4)
+    scores = {
+        "distinct": torch.rand(7, 24, generator=generator),
+        "tied": torch.randint(0, 3, (7, 24), generator=generator).float(),
+        "all equal": torch.ones(7, 24),
+        "bfloat16": torch.rand(7, 24, generator=generator).to(torch.bfloat16),
+        "integers": torch.randint(-(2**31), 2**31 - 1, (7, 24), generator=generator, dtype=torch.int32),
+    }[kind]
+    found = keep_top(scores, sparsity=read_pattern(pattern).sparsity, per=pattern)
+    kept, of = map(int, pattern.split(":"))
+    assert found.tolist() == highest_stay(scores, kept, of)
+    assert (found.reshape(-1, of).sum(dim=1) == kept).all()
+
+
+def test_a_pattern_in_slices_is_one_in_one_piece(monkeypatch):
+    scores = torch.rand(64, 48, generator=torch.Generator().manual_seed(5))
+    whole = keep_top(scores, sparsity="1/2", per="2:4")
+    monkeypatch.setattr(bits, "SLICE", 40)
+    assert torch.equal(keep_top(scores, sparsity="1/2", per="2:4"), whole)
+
+
+@pytest.mark.parametrize("text", ["4:2", "0:4", "4:4", "2:4:8", "2/4", "2:65", "-2:4", "", "half", "2: 4", None])
+def test_what_is_no_pattern(text):
+    with pytest.raises(InputError, match=r"This is no N:M pattern\.\n  allowed: N:M with 1 <= N < M <= 64"):
+        read_pattern(text)
+
+
+def test_rows_that_a_pattern_does_not_fill():
+    shapes = {"a": (4, 8), "b": (4, 10)}
+    refuse_uneven_rows(read_pattern("1:2"), shapes, where="m")
+    with pytest.raises(
+        InputError,
+        match=r"The pattern 2:4 does not fit this model\.\n  where:   m: b, 4 x 10\n  allowed: input features that 4",
+    ):
+        refuse_uneven_rows(read_pattern("2:4"), shapes, where="m")
+
+
+def test_recipes_of_patterns_say_so_and_others_are_what_they_were():
+    planned = recipe("magnitude", pattern="2:4")
+    assert (planned.label, planned.per, planned.sparsity) == ("magnitude 2:4", "2:4", Fraction(1, 2))
+    assert planned_digest("m", planned) != planned_digest("m", recipe("magnitude", "0.5"))
+    known = {
+        ("random", "0.5"): ({}, "79236aab98da0503"),
+        ("magnitude", "0.29"): ({"per": "row"}, "43185764dfa81b2a"),
+        ("wanda", "0.5"): ({"calibration": "c" * 64}, "74a05931e9e12862"),
+        ("wanda-pia", "0.3"): ({"calibration": "c" * 64}, "a97fdc083891b4a5"),
+    }
+    for (method, level), (options, digest) in known.items():
+        assert planned_digest("m" * 64, recipe(method, level, **options)).startswith(digest)
+
+
+def test_published_methods_have_no_patterns():
+    with pytest.raises(InputError, match=r"wanda-pia has no N:M patterns"):
+        recipe("wanda-pia", pattern="2:4", calibration="c")
+    with pytest.raises(ValueError, match="one of sparsity and pattern"):
+        recipe("magnitude", "0.5", pattern="2:4")

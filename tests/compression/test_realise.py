@@ -183,7 +183,7 @@ def test_a_layer_that_is_not_what_its_recipe_says_is_an_error():
     weight[~kept] = 0
     with pytest.raises(
         SparsityMismatchError,
-        match=r"(?s)where:   layer, wanda 0\.5.*16 of 32 weights removed, equally per row.*16 removed",
+        match=r"(?s)where:   layer, wanda 0\.5.*16 of 32 weights removed, equally in each row.*16 removed",
     ):
         verify_layer(recipe("wanda", 0.5, calibration="c"), "layer", weight, kept, 0)
     verify_layer(recipe("magnitude", 0.5), "layer", weight, kept, 0)

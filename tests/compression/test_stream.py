@@ -96,6 +96,13 @@ def test_the_same_bytes_at_every_level(options, level, tmp_path):
     same(tiny_folder("qwen2"), planned_for("wanda", level, **options), tmp_path)
 
 
+@pytest.mark.parametrize("method", ["random", "magnitude", "wanda"])
+@pytest.mark.parametrize("pattern", ["2:4", "4:8"])
+def test_the_same_bytes_in_a_pattern(method, pattern, tmp_path):
+    planned = planned_for(method, None, pattern=pattern)
+    same(tiny_folder("llama"), planned, tmp_path)
+
+
 def test_zeros_of_both_signs_and_what_nobody_loads_are_copied_bit_for_bit(tmp_path):
     base = shutil.copytree(tiny_folder("gpt_neox"), tmp_path / "base")
     weights = load_file(base / "model.safetensors")

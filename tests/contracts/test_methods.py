@@ -50,6 +50,13 @@ def kept(method, level, per=None, scores=None):
     return method.rule.keep(scores, exact_fraction(level), per or method.per)
 
 
+def test_patterns_where_counts_are_exact(method):
+    if not method.takes_patterns:
+        pytest.skip("its counts are not exact, as published")
+    found = method.rule.keep(method.scores(weight(), stats()), exact_fraction("1/2"), "2:4")
+    assert (found.reshape(-1, 4).sum(dim=1) == 2).all()
+
+
 @pytest.mark.parametrize("level", ["0", "0.1", "0.29", "0.5", "0.99", "1"])
 def test_counts_are_what_the_rule_says(method, level):
     for per in method.groups:

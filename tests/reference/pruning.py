@@ -23,6 +23,19 @@ def lowest_go(scores: Tensor, sparsity: str, per: str) -> list[list[bool]]:
     return kept
 
 
+def highest_stay(scores: Tensor, n: int, m: int) -> list[list[bool]]:
+    """Kept or not: of every m consecutive scores of a row the n highest stay, of equal ones the first."""
+    kept = []
+    for row in scores.tolist():
+        stays = [False] * len(row)
+        for start in range(0, len(row), m):
+            ranked = sorted(range(start, start + m), key=lambda place: (-row[place], place))
+            for place in ranked[:n]:
+                stays[place] = True
+        kept.append(stays)
+    return kept
+
+
 def wanda_kept(weight: Tensor, inputs: Tensor, sparsity: str) -> list[list[bool]]:
     """|w| times the input feature's 2-norm over all tokens, row by row. inputs [tokens, i]."""
     norms = [math.sqrt(sum(float(x) ** 2 for x in inputs[:, column])) for column in range(inputs.shape[1])]

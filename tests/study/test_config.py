@@ -82,6 +82,19 @@ def test_all_faults_come_at_once_each_with_its_place():
         ({"models": []}, "models: must not be empty"),
         ({"variants": ["dense", {"method": [], "sparsity": 0.5}]}, "variants.1.method: must not be empty"),
         ({"variants": ["dense", {"method": "random", "sparsity": []}]}, "variants.1.sparsity: must not be empty"),
+        ({"variants": ["dense", {"method": "random"}]}, "variants.1: name one of sparsity and pattern"),
+        (
+            {"variants": ["dense", {"method": "random", "sparsity": 0.5, "pattern": "2:4"}]},
+            "variants.1: name one of sparsity and pattern",
+        ),
+        (
+            {"variants": ["dense", {"method": "random", "pattern": "2:4", "per": "row"}]},
+            "variants.1: per: a pattern is a comparison group itself",
+        ),
+        (
+            {"variants": ["dense", {"method": "random", "pattern": ["2:4", "4:2"]}]},
+            "variants.1.pattern.1: '4:2' is no N:M pattern such as 2:4",
+        ),
         (
             {"variants": ["dense", {"method": "random", "sparsity": "1e99999999"}]},
             "variants.1.sparsity.0: 1e99999999 is",

@@ -568,3 +568,28 @@ def test_a_real_run_killed_and_resumed(finished, tmp_path):
     assert killed >= 3
     subprocess.run(command, check=True, capture_output=True)
     assert contents(Store.open(tmp_path / "store")) == contents(store)
+
+
+def test_a_pattern_is_a_series_of_its_own(tmp_path):
+    variants = [
+        "dense",
+        {"method": "magnitude", "sparsity": 0.5},
+        {"method": ["magnitude", "random"], "pattern": "2:4"},
+    ]
+    run_study(study(variants=variants, perplexity=None), tmp_path / "s", base=tmp_path, offline=True)
+    data = read_report_data(Store.open(tmp_path / "s"))
+    shown = {variant.label: (variant.series, variant.nominal, variant.achieved) for variant in data.variants}
+    assert shown["magnitude 2:4"] == ("magnitude, pattern 2:4", 0.5, 0.5)
+    assert shown["random 2:4"][0] == "random, pattern 2:4"
+    assert shown["magnitude 0.5"][0] == "magnitude, per tensor"
+
+
+def test_a_pattern_that_does_not_fit_is_refused_before_anything_is_asked(tmp_path):
+    with pytest.raises(InputError, match=r"The pattern 3:7 does not fit this model"):
+        run_study(
+            study(variants=["dense", {"method": "wanda", "pattern": "3:7"}]),
+            tmp_path / "s",
+            base=tmp_path,
+            offline=True,
+        )
+    assert not (tmp_path / "s").exists()

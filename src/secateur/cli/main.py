@@ -313,8 +313,13 @@ def gate(
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a Hub id, or planted.")],
     method: Annotated[str, typer.Option("--method", help="One that `secateur methods` lists.")],
-    sparsity: Annotated[str, typer.Option("--sparsity", help="Share of weights to remove, for example 0.5.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the pruned model.")],
+    sparsity: Annotated[
+        str | None, typer.Option("--sparsity", help="Share of weights to remove, for example 0.5.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="In its place N:M: of every M weights of a row N stay, as in 2:4.")
+    ] = None,
     per: Annotated[str | None, typer.Option("--per", help="Comparison group: row or tensor.")] = None,
     mask_seed: Annotated[int, typer.Option("--mask-seed", help="Seed of random masks.")] = 0,
     one_shot: Annotated[
@@ -349,6 +354,7 @@ def prune(
             revision=revision,
             method=method,
             sparsity=sparsity,
+            pattern=pattern,
             per=per,
             mask_seed=mask_seed,
             one_shot=one_shot,

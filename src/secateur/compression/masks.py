@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from secateur.compression.levels import exact_fraction, n_removed, n_removed_truncated
+from secateur.compression.patterns import is_pattern, read_pattern
 from secateur.models.bits import SLICE, as_integers, row_slices
 
-Group: TypeAlias = Literal["row", "tensor"]
-"""Within what weights compete: each output row for itself, or the whole matrix."""
+Group: TypeAlias = str
+"""Within what weights compete: each output ``row`` for itself, the whole matrix (``tensor``), or so many consecutive
+weights of a row as an N:M pattern says (``2:4``)."""
 
 GROUPS: tuple[Group, ...] = ("row", "tensor")
 
@@ -58,7 +60,14 @@ class MaskRule:
 def group_size(shape: torch.Size | tuple[int, int], per: Group) -> int:
     """How many weights of a matrix compete with each other. Shapes: shape (o, i)."""
     rows, columns = shape
+    if is_pattern(per):
+        return read_pattern(per).of
     return columns if per == "row" else rows * columns
+
+
+def in_groups(matrix: Tensor, per: Group) -> Tensor:
+    """A matrix with a comparison group in each row, sharing memory. Shapes: [o, i] -> [groups, group size]."""
+    return matrix.reshape(-1, group_size(matrix.shape, per))
 
 
 def _without_lowest(scores: Tensor, k: int, per: Group) -> Tensor:
@@ -69,10 +78,11 @@ def _without_lowest(scores: Tensor, k: int, per: Group) -> Tensor:
     if per == "tensor":
         return _without_lowest_of_all(scores, k)
     kept = torch.empty(scores.shape, dtype=torch.bool, device=scores.device)
-    for rows in row_slices(scores):
-        part = scores[rows]
+    groups, kept_groups = in_groups(scores, per), in_groups(kept, per)
+    for rows in row_slices(groups):
+        part = groups[rows]
         boundary = kth_lowest(part, k)
-        above = torch.gt(part, boundary, out=kept[rows])
+        above = torch.gt(part, boundary, out=kept_groups[rows])
         spare = part.shape[1] - k - torch.count_nonzero(above, dim=1)  # how many of the tied stay
         if spare.any():
             tied = part == boundary

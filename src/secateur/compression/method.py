@@ -71,6 +71,11 @@ class Method:
         return self.groups[0]
 
     @property
+    def takes_patterns(self) -> bool:
+        """Whether its groups may be those of an N:M pattern, which needs exact counts."""
+        return self.rule is EXACT
+
+    @property
     def needs_inputs(self) -> bool:
         """Whether it needs calibration text."""
         return bool(self.passes)

@@ -9,6 +9,7 @@ from secateur.compression.levels import exact_fraction, written
 from secateur.compression.masks import Group
 from secateur.compression.method import Method, Propagation
 from secateur.compression.methods import METHODS
+from secateur.compression.patterns import is_pattern, read_pattern
 from secateur.errors import InputError
 from secateur.identity import Plain, digest
 from secateur.randomness import check_seed
@@ -49,8 +50,8 @@ class Recipe:
     @property
     def label(self) -> str:
         """For people: method and level, and whatever departs from the method's default."""
-        parts = [self.method, written(self.sparsity)]
-        if self.per != self.spec.per:
+        parts = [self.method, self.per if is_pattern(self.per) else written(self.sparsity)]
+        if self.per != self.spec.per and not is_pattern(self.per):
             parts.append(f"per-{self.per}")
         if self.propagation is not None and self.propagation != self.spec.passes[0]:
             parts.append(self.propagation)
@@ -61,8 +62,9 @@ class Recipe:
 
 def recipe(
     method: str,
-    sparsity: float | str | Fraction,
+    sparsity: float | str | Fraction | None = None,
     *,
+    pattern: str | None = None,
     per: Group | None = None,
     mask_seed: int = 0,
     propagation: Propagation | None = None,
@@ -73,15 +75,19 @@ def recipe(
     Args:
         method: A name in ``METHODS``.
         sparsity: Share of each linear's weights to remove, 0 to 1.
-        per: Comparison group; the method's own if ``None``.
+        pattern: In its place, an N:M pattern such as "2:4".
+        per: Comparison group; the method's own if ``None``, the pattern's where there is one.
         mask_seed: For methods that use one; ignored by others.
         propagation: For methods that need calibration, their own if ``None``; ignored by others.
         calibration: Digest of the calibration sequences, for methods that need them.
 
     Raises:
-        InputError: For an unknown method, a level outside 0..1, a comparison group or propagation that the method
-            does not have, or missing calibration.
+        InputError: For an unknown method, a level outside 0..1, a comparison group, pattern or propagation that the
+            method does not have, or missing calibration.
+        ValueError: If not exactly one of sparsity and pattern is given, or a group beside a pattern.
     """
+    if (sparsity is None) == (pattern is None) or (pattern is not None and per is not None):
+        raise ValueError("one of sparsity and pattern, and no group beside a pattern")
     if method not in METHODS:
         raise InputError("There is no such pruning method.", allowed=", ".join(METHODS), got=method)
     spec = METHODS[method]
@@ -93,6 +99,12 @@ def recipe(
         raise InputError(
             f"{method} needs calibration text.", todo="name a corpus under `calibration`, or with --calibration"
         )
+    if pattern is not None:
+        if not spec.takes_patterns:
+            raise InputError(f"{method} has no N:M patterns.", where="pattern", got=pattern)
+        found = read_pattern(pattern)
+        sparsity, per = found.sparsity, str(found)
+    assert sparsity is not None
     return Recipe(
         method=method,
         sparsity=exact_fraction(sparsity),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from secateur.compression.masks import group_size
+from secateur.compression.masks import group_size, in_groups
 from secateur.compression.recipe import Recipe
 from secateur.errors import SparsityMismatchError
 from secateur.models.bits import as_integers, row_slices
@@ -43,7 +43,7 @@ def expected_removed(planned: Recipe, layer: str, rows: int, columns: int) -> tu
     if not planned.spec.prunes(layer):
         return 0, 0
     least, most = planned.spec.rule.bounds(group_size((rows, columns), planned.per), planned.sparsity)
-    groups = rows if planned.per == "row" else 1
+    groups = rows * columns // group_size((rows, columns), planned.per)
     return groups * least, groups * most
 
 
@@ -78,15 +78,15 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
     Shapes: weight [o, i], kept bool [o, i].
 
     Raises:
-        SparsityMismatchError: If the mask's count is not within the recipe's bounds, in total or in any row of a
-            per-row recipe, or a removed weight is not zero.
+        SparsityMismatchError: If the mask's count is not within the recipe's bounds, in total or in any comparison
+            group, or a removed weight is not zero.
     """
     rows, columns = kept.shape
     removed = kept.numel() - int(torch.count_nonzero(kept))
     least, most = expected_removed(planned, layer, rows, columns)
-    uneven = planned.per == "row" and not all(
-        least // rows <= columns - n <= most // rows for n in torch.count_nonzero(kept, dim=1).tolist()
-    )
+    groups = in_groups(kept, planned.per)
+    gone = groups.shape[1] - torch.count_nonzero(groups, dim=1)
+    uneven = bool(((gone < least // len(groups)) | (gone > most // len(groups))).any())
     left = sum(int(torch.count_nonzero(as_integers(weight[part]) * ~kept[part])) for part in row_slices(kept))
     if not least <= removed <= most or uneven or left:
         asked = f"{least:,}" if least == most else f"{least:,} to {most:,}"
@@ -94,7 +94,7 @@ def verify_layer(planned: Recipe, layer: str, weight: Tensor, kept: Tensor, zero
             "A pruned layer is not what its recipe says.",
             where=f"{layer}, {planned.label}",
             allowed=f"{asked} of {kept.numel():,} weights removed"
-            + (", equally per row" if planned.per == "row" else ""),
+            + ("" if planned.per == "tensor" else f", equally in each {planned.per}"),
             got=f"{removed:,} removed, {left:,} of them not zero",
         )
     return LayerCount(layer, rows, columns, removed, zeros_before)

@@ -318,7 +318,11 @@ def _variant(
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
     method = str(recipe.get("method", DENSE))
-    departs = [f"{name} {recipe[name]}" for name in sorted(recipe) if name not in _NO_SERIES]
+    departs = [
+        f"{'pattern' if name == 'per' and ':' in str(recipe[name]) else name} {recipe[name]}"
+        for name in sorted(recipe)
+        if name not in _NO_SERIES
+    ]
     seeds = {name: entry.get(name, recipe.get(name)) for name in _SEEDS}
     achieved = 0.0 if method == DENSE else None
     if layers is not None and method != DENSE:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from secateur.compression.levels import exact_fraction
+from secateur.compression.patterns import read_pattern
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
 from secateur.inference.backend import Probe
@@ -49,6 +50,14 @@ def _share(value: Any) -> Fraction:
         raise ValueError(f"{value} is not a share from 0 to 1") from None
 
 
+def _pattern(value: Any) -> str:
+    try:
+        return str(read_pattern(value))
+    except InputError as error:
+        raise ValueError(f"{value!r} is no N:M pattern such as 2:4") from error
+
+
+NofM = Annotated[str, BeforeValidator(_pattern)]
 Share = Annotated[Fraction, BeforeValidator(_share)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -67,10 +76,19 @@ class VariantConfig(_Strict):
     """Variants of one or several methods; lists are crossed with each other."""
 
     method: Names
-    sparsity: Annotated[tuple[Share, ...], BeforeValidator(as_list), Field(min_length=1)]
+    sparsity: Annotated[tuple[Share, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(default=())
+    pattern: Annotated[tuple[NofM, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(default=())
     per: Literal["row", "tensor"] | None = None
     mask_seed: Annotated[Seeds, Field(min_length=1)] = (0,)
     propagation: Literal["propagated", "one-shot", "pia"] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind_of_level(self) -> Self:
+        if bool(self.sparsity) == bool(self.pattern):
+            raise ValueError("name one of sparsity and pattern")
+        if self.pattern and self.per is not None:
+            raise ValueError("per: a pattern is a comparison group itself; leave one of the two out")
+        return self
 
 
 class BenchmarkConfig(_Strict):

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from secateur.compression.methods import METHODS
+from secateur.compression.patterns import is_pattern, read_pattern, refuse_uneven_rows
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
 from secateur.identity import Plain
@@ -373,6 +374,8 @@ def _variants(
         if (other := seen.setdefault(variant.planned, variant)) is not variant:
             same = "is there twice" if other.label == variant.label else f"is the same as {other.label}"
             faults.append(f"variants: {variant.label} {same}")
+        if variant.recipe and is_pattern(variant.recipe.per):
+            refuse_uneven_rows(read_pattern(variant.recipe.per), checkpoint.linear_shapes(), where=checkpoint.reference)
         if variant.recipe and variant.recipe.propagation == "pia" and checkpoint.family.published_pass is None:
             faults.append(
                 f"variants: {variant.recipe.method} is not defined for {checkpoint.reference}: the published "

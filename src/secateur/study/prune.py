@@ -10,6 +10,7 @@ import torch
 
 from secateur.compression.folder import check_new_folder
 from secateur.compression.methods import METHODS
+from secateur.compression.patterns import read_pattern, refuse_uneven_rows
 from secateur.compression.realise import Realisation
 from secateur.compression.recipe import recipe
 from secateur.compression.stream import prune_files
@@ -30,7 +31,8 @@ class PruneRequest:
 
     model: str
     method: str
-    sparsity: str
+    sparsity: str | None = None
+    pattern: str | None = None
     revision: str | None = None
     per: str | None = None
     mask_seed: int = 0
@@ -47,7 +49,7 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     """Prune a model and write it as a folder that plain transformers loads.
 
     Raises:
-        ConfigError: If the method or the comparison group does not exist.
+        ConfigError: If the method, the comparison group or the pattern does not exist.
         UserError: If the model, the calibration text or the folder is not what it should be.
     """
     if asked.method not in METHODS:
@@ -58,6 +60,8 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
         raise ConfigError(
             [f"--per: {asked.per!r} is not one of {allowed}, which {asked.method} has"], where="secateur prune"
         )
+    if faults := _faults_of_level(asked):
+        raise ConfigError(faults, where="secateur prune")
     if asked.cut not in get_args(Cut):
         raise ConfigError([f"--cut: {asked.cut!r} is not one of {', '.join(get_args(Cut))}"], where="secateur prune")
     needs_text = method.needs_inputs
@@ -81,6 +85,8 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     check_new_folder(out)
     base = Path()
     checkpoint = find_checkpoint(asked.model, revision=asked.revision, offline=offline, base=base)
+    if asked.pattern is not None:
+        refuse_uneven_rows(read_pattern(asked.pattern), checkpoint.linear_shapes(), where=asked.model)
     sequences, about = None, None
     tokenizer = load_tokenizer(checkpoint)
     if method.needs_inputs:
@@ -102,6 +108,7 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     planned = recipe(
         asked.method,
         asked.sparsity,
+        pattern=asked.pattern,
         per=asked.per,
         mask_seed=asked.mask_seed,
         propagation="one-shot" if asked.one_shot else None,
@@ -111,3 +118,14 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     dtype: torch.dtype = getattr(torch, fast_dtype(device) if method.needs_inputs else "float32")
     hollow = hollow_model(checkpoint, tokenizer, device=device, dtype=dtype)
     return prune_files(hollow, planned, out, sequences=sequences, calibration=about)
+
+
+def _faults_of_level(asked: PruneRequest) -> list[str]:
+    if (asked.sparsity is None) == (asked.pattern is None):
+        return ["--sparsity, --pattern: name one of the two"]
+    if asked.pattern is None:
+        return []
+    if not METHODS[asked.method].takes_patterns:
+        able = ", ".join(name for name, each in METHODS.items() if each.takes_patterns)
+        return [f"--pattern: {asked.method} has no patterns; {able} have"]
+    return ["--per: a pattern is a comparison group itself; leave one of the two out"] if asked.per else []

@@ -41,12 +41,16 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
     for _, entry in _entries(config):
         for method in entry.method:
             spec = METHODS[method]
-            for level in entry.sparsity:
+            for level, pattern in [
+                *((each, None) for each in entry.sparsity),
+                *((None, each) for each in entry.pattern),
+            ]:
                 for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
                     for seed in calibrations if spec.needs_inputs else (None,):
                         made = recipe(
                             method,
                             level,
+                            pattern=pattern,
                             per=entry.per,
                             mask_seed=mask_seed,
                             propagation=entry.propagation,
@@ -69,6 +73,9 @@ def faults_of_variants(config: StudyConfig) -> list[str]:
             spec = METHODS[method]
             if entry.per is not None and entry.per not in spec.groups:
                 faults.append(f"{place}.per: {entry.per!r} is not one of {', '.join(spec.groups)}, which {method} has")
+            if entry.pattern and not spec.takes_patterns:
+                able = ", ".join(name for name, each in METHODS.items() if each.takes_patterns)
+                faults.append(f"{place}.pattern: {method} has no patterns; {able} have")
             if entry.propagation is not None and spec.passes and entry.propagation not in spec.passes:
                 allowed = ", ".join(spec.passes)
                 faults.append(f"{place}.propagation: {entry.propagation!r} is not one of {allowed}, which {method} has")
