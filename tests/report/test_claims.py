@@ -15,6 +15,10 @@ from secateur.report.tables import TABLES
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
 
 
+COUNTED = ("changes_counted",)
+"""Tables of whole numbers."""
+
+
 def claims_of(tmp_path, **changes):
     data = read_report_data(Store.open(build(tmp_path / "x.store", ScriptedStudy(**{**TINY, **changes}))))
     return data, make_claims(data)
@@ -32,7 +36,11 @@ def test_every_number_is_found_again_by_its_query(scripted_data):
         rows = tables[quantity.table].frame.filter(*(pl.col(name) == value for name, value in quantity.where))
         assert rows.height == 1
         row = rows.row(0, named=True)
-        if quantity.table == "sparsity":
+        if quantity.table == "changes":
+            expected = fmt.difference(row, METRICS[row["metric"]])
+        elif quantity.table in COUNTED:
+            expected = fmt.count(row[quantity.columns[0]])
+        elif quantity.table == "sparsity":
             expected = fmt.sparsity(row["achieved_sparsity"])
         elif quantity.table == "items":
             expected = (
@@ -116,7 +124,8 @@ def test_limits(scripted_data):
     for part in (
         "treat items as independent",
         "8 clusters",
-        "described here, not judged",
+        "described, not judged",
+        "a change that is not shown is not shown to be none",
         "No floor for the letter",
         "One mask per level",
     ):

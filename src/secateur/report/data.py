@@ -182,6 +182,8 @@ class ReportData:
         published: The published quantities; ``None`` if no ambiguous item with roles was sampled.
         parsed: The same sampled answers to ambiguous items under several parsers: variant, parser, metric, value, low,
             high, n_items, n_answers, note.
+        changes: Each pruned variant less dense, item by item, with clustered intervals and corrected tests: as
+            ``changes.CHANGE_COLUMNS``.
     """
 
     plan: Mapping[str, Any]
@@ -204,6 +206,7 @@ class ReportData:
     left_out: Mapping[str, int] = field(default_factory=dict)
     published: Published | None = None
     parsed: pl.DataFrame = field(default_factory=pl.DataFrame)
+    changes: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:
@@ -286,6 +289,10 @@ class ReportData:
     def _pair_rows(self) -> dict[tuple[str, ...], Row]:
         return _index(self.pairs)
 
+    @cached_property
+    def _change_rows(self) -> dict[tuple[str, ...], Row]:
+        return _index(self.changes)
+
     def metric(
         self, variant: Variant, metric: str, *, readout: str = "", condition: str = "", category: str = ALL
     ) -> Row | None:
@@ -297,6 +304,12 @@ class ReportData:
     ) -> Row | None:
         """The row of one number of a variant beside dense; ``None`` if there is none."""
         return self._pair_rows.get((variant.key, readout, condition, category, metric))
+
+    def change(
+        self, variant: Variant, metric: str, *, readout: str, condition: str = "ambig", category: str = ALL
+    ) -> Row | None:
+        """The row of what a variant has more of a metric than dense, item by item; ``None`` if there is none."""
+        return self._change_rows.get((variant.key, readout, condition, category, metric))
 
 
 def measured(row: Row | None) -> TypeGuard[Row]:

@@ -1,0 +1,163 @@
+"""Tables of what can be relied on: differences from dense, paired by item, with templates as what was sampled.
+
+One function each, one line each in ``EVIDENCE``, which ``tables.TABLES`` takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from secateur.metrics.catalogue import METRICS
+from secateur.metrics.published import SIGNIFICANT
+from secateur.metrics.table import ALL
+from secateur.report import format as fmt
+from secateur.report.changes import EXCESSES
+from secateur.report.data import ReportData, Row, measured
+from secateur.report.rows import named, names
+from secateur.report.table import Column, Table
+
+NOTHING_BESIDE = "there is no variant whose answers could be set beside the dense model's"
+
+PAIRED = (
+    "Paired by item: an item's own change, its mean over orders and seeds, is what is counted. Intervals and p-values "
+    "take the clusters of templates as the sample, so they speak of such templates and not of this list of items alone"
+)
+
+
+def changes_counted(data: ReportData) -> Table:
+    """How many variants changed, metric by metric, by stricter and stricter tests."""
+    rows: list[Row] = []
+    for model, name in data.models.items():
+        readable = [v for v in data.of_model(model) if not v.dense and data.state(v, data.main_readout).readable]
+        for metric, condition in _told(data):
+            found = [
+                row
+                for v in readable
+                if measured(row := data.change(v, metric, readout=data.main_readout, condition=condition))
+                and row["p"] is not None
+            ]
+            held = [row for row in found if row["p_holm"] < SIGNIFICANT]
+            naive = [row["p_naive"] for row in found if row["p_naive"] is not None]
+            rows.append(
+                {
+                    "model": name,
+                    "readout": data.main_readout,
+                    "condition": condition,
+                    "metric": metric,
+                    "variants": len(readable),
+                    "tested": len(found),
+                    "naive": sum(p < SIGNIFICANT for p in naive) if naive else None,
+                    "clustered": sum(row["p"] < SIGNIFICANT for row in found),
+                    "holm": len(held),
+                    "bh": sum(row["p_bh"] < SIGNIFICANT for row in found),
+                    "more": sum(row["value"] > 0 for row in held),
+                    "less": sum(row["value"] < 0 for row in held),
+                    "model_id": model,
+                }
+            )
+    return Table(
+        "changes_counted",
+        "How many variants changed",
+        f"Of the variants that can be read, those whose change from dense has a p-value below {SIGNIFICANT:g} over all "
+        "categories: with every answer as independent (McNemar, where it applies), with clusters of templates as the "
+        "sample, and of these what is left after Benjamini and Hochberg's and after Holm's correction over all "
+        "variants of the study. More and less: the direction of those left after Holm.",
+        pl.DataFrame(rows, schema=_COUNTED),
+        (
+            *_model(data),
+            Column("Metric", lambda row: change_title(row["metric"], row["condition"]), "left"),
+            Column("Variants", lambda row: fmt.count(row["variants"])),
+            Column("Tested", lambda row: fmt.count(row["tested"])),
+            Column("Naive", lambda row: fmt.count(row["naive"])),
+            Column("Clustered", lambda row: fmt.count(row["clustered"])),
+            Column("Benjamini-Hochberg", lambda row: fmt.count(row["bh"])),
+            Column("Holm", lambda row: fmt.count(row["holm"])),
+            Column("More than dense", lambda row: fmt.count(row["more"])),
+            Column("Less than dense", lambda row: fmt.count(row["less"])),
+        ),
+        ("model_id", "readout", "condition", "metric"),
+        empty=NOTHING_BESIDE,
+    )
+
+
+def changes(data: ReportData) -> Table:
+    """Every primary metric of every variant less dense, over all items and per category."""
+    states = pl.DataFrame(
+        [{"variant": key, "readout": readout, "state": state.name} for (key, readout), state in data.states.items()],
+        schema=dict.fromkeys(("variant", "readout", "state"), pl.String),
+    )
+    frame = data.changes.join(states, on=["variant", "readout"], how="left", maintain_order="left")
+
+    def number(name: str) -> Callable[[Row], str]:
+        def text(row: Row) -> str:
+            return fmt.value(row[name], METRICS[row["metric"]]) if measured(row) or row["value"] is None else fmt.NONE
+
+        return text
+
+    def p_value(name: str) -> Callable[[Row], str]:
+        return lambda row: fmt.p_value(row[name]) if measured(row) else fmt.NONE
+
+    return Table(
+        "changes",
+        "Changes from dense",
+        f"{PAIRED}. Change: variant less dense. Excess: a figure of pairs less its floor, the dense model drawn again; "
+        "there the floor stands in the place of dense. p: signs of clusters flipped. Holm: over all variants of the "
+        "study, of the same metric, readout and condition, all categories together where a row is of one. Naive: "
+        "McNemar's with every answer as independent, where it applies. A zero of which nothing changed has an exact "
+        "bound. The page shows all categories together; the files have each.",
+        named(data, frame),
+        (
+            *names(data),
+            Column("State", lambda row: row["state"], "left"),
+            Column("Readout", lambda row: row["readout"], "left"),
+            Column("Category", lambda row: row["category"], "left"),
+            Column("Metric", lambda row: change_title(row["metric"], row["condition"]), "left"),
+            Column("Dense", number("before")),
+            Column("Variant", number("after")),
+            Column("Change", lambda row: fmt.difference(row, METRICS[row["metric"]])),
+            Column("p", p_value("p")),
+            Column("p, Holm", p_value("p_holm")),
+            Column("p, naive", p_value("p_naive")),
+            Column("Items", lambda row: fmt.count(row["n_items"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
+        ),
+        ("variant_id", "readout", "condition", "category", "metric"),
+        on_page=pl.col("category") == ALL,
+        folded=True,
+        empty=NOTHING_BESIDE,
+    )
+
+
+EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
+    "changes_counted": changes_counted,
+    "changes": changes,
+}
+"""Tables of what can be relied on; on the page they come first under Tables."""
+
+
+_COUNTED: dict[str, Any] = {
+    **dict.fromkeys(("model", "readout", "condition", "metric"), pl.String),
+    **dict.fromkeys(("variants", "tested", "naive", "clustered", "bh", "holm", "more", "less"), pl.Int64),
+    "model_id": pl.String,
+}
+
+
+def change_title(metric: str, condition: str) -> str:
+    """What a change is called."""
+    title = METRICS[metric].title
+    if len(METRICS[metric].conditions) > 1:
+        title = f"{title}, {'ambiguous' if condition == 'ambig' else 'disambiguated'}"
+    return f"{title}, excess over floor" if metric in EXCESSES else title
+
+
+def _told(data: ReportData) -> list[tuple[str, str]]:
+    """Metrics and conditions of the main readout of which there is a change, in order."""
+    there = data.changes.filter(pl.col("readout") == data.main_readout).select("metric", "condition")
+    return list(there.unique(maintain_order=True).iter_rows())
+
+
+def _model(data: ReportData) -> Sequence[Column]:
+    return (Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()

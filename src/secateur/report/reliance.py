@@ -1,0 +1,88 @@
+"""Claims of what can be relied on: sentences about paired, clustered differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from secateur.metrics.catalogue import METRICS
+from secateur.metrics.published import SIGNIFICANT
+from secateur.report import format as fmt
+from secateur.report.changes import EXCESSES
+from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
+from secateur.report.data import ReportData, Row, Variant, measured
+from secateur.report.evidence import change_title, changes_counted
+from secateur.report.table import anchor
+
+
+def changed(data: ReportData) -> Iterator[Claim]:
+    """Metric by metric: how many variants changed by tests that hold, and which changed most."""
+    for row in changes_counted(data).frame.iter_rows(named=True):
+        where = tuple((name, row[name]) for name in ("model_id", "readout", "condition", "metric"))
+
+        def number(name: str, row: Row = row, where: tuple[tuple[str, str], ...] = where) -> Quantity:
+            return Quantity(fmt.count(row[name]), "changes_counted", where, (name,))
+
+        if not row["tested"]:
+            continue
+        title = change_title(row["metric"], row["condition"])
+        parts: list[Part] = [
+            f"{_whose(data, row['model_id'])}{title[0].upper()}{title[1:]}: of ",
+            number("tested"),
+            f" {_plural(row['tested'], 'variant')} that can be read, ",
+            number("clustered"),
+            f" {'differs' if row['clustered'] == 1 else 'differ'} from {_what(row)} at {SIGNIFICANT:g} with templates "
+            "as the sample and ",
+            number("holm"),
+            " after Holm",
+        ]
+        if row["holm"]:
+            parts += [" (", number("more"), " with more, ", number("less"), " with less)"]
+        if row["naive"] is not None:
+            parts += ["; taking every answer as independent it would be ", number("naive")]
+        yield Claim(
+            EVIDENCE,
+            (*parts, *_furthest(data, row), "."),
+            model=row["model_id"],
+            row=anchor("changes_counted", [value for _, value in where]),
+        )
+
+
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (changed,)
+"""What claims of this kind are made, in order."""
+
+
+def _furthest(data: ReportData, counted: Row) -> Iterator[Part]:
+    """The largest of the changes that hold after Holm."""
+    metric = METRICS[counted["metric"]]
+    held: list[tuple[Variant, Row]] = [
+        (v, row)
+        for v in data.of_model(counted["model_id"])
+        if not v.dense
+        and data.state(v, counted["readout"]).readable
+        and measured(row := data.change(v, metric.name, readout=counted["readout"], condition=counted["condition"]))
+        and row["p_holm"] is not None
+        and row["p_holm"] < SIGNIFICANT
+    ]
+    if not held:
+        return
+    variant, row = max(held, key=lambda pair: abs(pair[1]["value"]))
+    yield f". Most changed is {variant.label}, by "
+    yield change_quantity(row)
+
+
+def change_quantity(row: Row) -> Quantity:
+    """A change with its interval, from the table of changes."""
+    where = (("variant_id", row["variant"]), *((n, row[n]) for n in ("readout", "condition", "category", "metric")))
+    return Quantity(fmt.difference(row, METRICS[row["metric"]]), "changes", where, ("value", "low", "high"))
+
+
+def _whose(data: ReportData, model: str) -> str:
+    return f"{data.models[model]}: " if len(data.models) > 1 else ""
+
+
+def _what(row: Row) -> str:
+    return "its floor" if row["metric"] in EXCESSES else "dense"
+
+
+def _plural(number: int, word: str) -> str:
+    return word if number == 1 else f"{word}s"
