@@ -15,7 +15,7 @@ from secateur.report.tables import TABLES
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
 
 
-COUNTED = ("changes_counted",)
+COUNTED = ("changes_counted", "survival_counts")
 """Tables of whole numbers."""
 
 

@@ -1,16 +1,48 @@
 """What can be relied on: paired, clustered differences in the report."""
 
+from fractions import Fraction
+
 import polars as pl
 import pytest
+from tests.known.models import KnownBackend, always, ask, asked, make_items, recipe
 from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.records.store import Store
+from secateur.report import as_published
 from secateur.report.changes import CHANGE_COLUMNS, EXCESSES, PRIMARY
 from secateur.report.claim import EVIDENCE
 from secateur.report.claims import make_claims
 from secateur.report.compare import compare_store
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return make_items("planted")
+
+
+@pytest.fixture(scope="module")
+def few_templates(planted, tmp_path_factory):
+    """A dense model that always says unknown; variants that say the stereotype in few templates, in many, in none."""
+    clusters: dict[str, dict[str, int]] = {}
+    for item in planted.truth:
+        of = clusters.setdefault(item.category, {})
+        of.setdefault(item.cluster, len(of))
+
+    def leaning(templates):
+        def says(item, place):
+            return ["stereotype" if clusters[item.category][item.cluster] < templates else "unknown"] * 5
+
+        return says
+
+    says = {"few": leaning(4), "many": leaning(20), "same": always("unknown")}
+    variants = {
+        name: (recipe("magnitude", Fraction(number, 10)), KnownBackend(planted, one))
+        for number, (name, one) in enumerate(says.items(), 1)
+    }
+    dense = KnownBackend(planted, always("unknown"))
+    return ask(tmp_path_factory.mktemp("few") / "x.store", planted, dense, variants, asked("fixed", "fixed"))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +104,9 @@ def test_only_variants_that_can_be_read_are_counted(scripted_data):
     assert 0 < len(readable) < len(scripted_data.variants) - 1
     frame = TABLES["changes_counted"](scripted_data).frame
     assert set(frame["variants"]) == {len(readable)}
-    assert all(f"{len(readable)} variants that can be read" in claim.text for claim in evidence_of(scripted_data))
+    told = [claim.text for claim in evidence_of(scripted_data) if claim.row.startswith("changes_counted-")]
+    assert len(told) == len(frame)
+    assert all(f"of {len(readable)} variants that can be read" in text for text in told)
 
 
 def test_nothing_read_is_no_change(tmp_path):
@@ -93,3 +127,63 @@ def test_without_a_dense_model_there_is_no_evidence(tmp_path):
     assert evidence_of(data) == []
     assert TABLES["changes"](data).n_rows == 0
     assert TABLES["changes_counted"](data).n_rows == 0
+
+
+def test_a_published_comparison_that_rests_on_few_templates_does_not_survive(few_templates):
+    frame = TABLES["survival"](few_templates).frame
+    few, many, same = (frame.filter(variant=name) for name in ("few", "many", "same"))
+    assert few["significant"].all()
+    assert (few["p"] < 1e-6).all()
+    # The first template's items have no roles.
+    assert few["n_changed"].to_list() == [3] * few.height
+    assert few["p_paired"].to_list() == few["p_smallest"].to_list() == [0.25] * few.height
+    assert many["significant"].all()
+    assert (many["p_paired_holm"] < 0.01).all()
+    assert (many["change"] > 0.5).all()
+    assert same["p_paired"].to_list() == [1.0] * same.height
+    assert set(same["paired_note"]) == {""}
+    assert (same["change_low"] < 0).all()
+    assert (same["change_high"] > 0).all()
+
+
+def test_the_survivors_are_counted_and_told(few_templates):
+    table = TABLES["survival_counts"](few_templates)
+    (row,) = table.frame.iter_rows(named=True)
+    categories = TABLES["survival"](few_templates).frame["category"].n_unique()
+    assert {name: row[name] for name in ("comparisons", "published", "published_holm", "paired", "paired_holm")} == {
+        "comparisons": 3 * categories,
+        "published": 2 * categories,
+        "published_holm": 2 * categories,
+        "paired": categories,
+        "paired_holm": categories,
+    }
+    text = evidence_of(few_templates)[0].text
+    assert f"Of {3 * categories} comparisons" in text
+    assert f"the published test calls {2 * categories} significant at 0.05" in text
+    assert f"sample: {categories} of these; after Holm over all comparisons {categories}" in text
+
+
+def test_the_paired_change_is_the_change_of_the_published_rate(rich_data):
+    frame = TABLES["survival"](rich_data).frame
+    assert frame["change"].to_list() == pytest.approx((frame["srs_variant"] - frame["srs_dense"]).to_list())
+    assert frame["p_paired_holm"].to_list() == pytest.approx(
+        frame.select(pl.max_horizontal("p_paired_holm", "p_paired")).to_series().to_list()
+    )
+    assert frame.height == rich_data.published.tests.height
+
+
+def test_a_comparison_with_no_valid_answer_is_undefined_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(as_published, "PUBLISHED_PARSER", "none of this name")  # strict reads nothing of a mumble
+    study = ScriptedStudy(methods=("wanda",), levels=(0.3, 0.5), templates=3, per_template=2, mute=("wanda 0.5",))
+    data = read_report_data(Store.open(build(tmp_path / "x.store", study)))
+    frame = TABLES["survival"](data).frame.filter(variant="wanda 0.5")
+    assert frame["p_paired"].null_count() == frame.height
+    assert set(frame["paired_note"]) == {"no valid answer"}
+    assert "Undefined, as one side has no valid answer: 2." in evidence_of(data)[0].text
+
+
+def test_without_sampled_answers_no_comparison_is_there_to_survive(tmp_path):
+    study = ScriptedStudy(methods=("wanda",), levels=(0.5,), templates=3, per_template=2, sampled=None, floor=False)
+    data = read_report_data(Store.open(build(tmp_path / "x.store", study)))
+    assert TABLES["survival"](data).n_rows == TABLES["survival_counts"](data).n_rows == 0
+    assert not any("comparisons" in claim.text for claim in evidence_of(data))

@@ -135,6 +135,7 @@ class Published:
         averaged_gap: As ``averaged_gap``, with the model.
         comparison: As ``method_comparison``, per variant and category.
         tests: As ``correct_tests``, per pruned variant and category.
+        paired: As ``correct_paired``, the same comparisons by a paired, clustered test.
         retained: As ``retained``, with the model.
         latent: As ``rates``, over the latent-bias subset.
         edge: As ``edge``, per variant.
@@ -150,6 +151,7 @@ class Published:
     averaged_gap: pl.DataFrame
     comparison: pl.DataFrame
     tests: pl.DataFrame
+    paired: pl.DataFrame
     retained: pl.DataFrame
     latent: pl.DataFrame
     edge: pl.DataFrame

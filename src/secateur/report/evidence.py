@@ -16,6 +16,7 @@ from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.data import ReportData, Row, measured
+from secateur.report.published import NOT_SAMPLED
 from secateur.report.rows import named, names
 from secateur.report.table import Column, Table
 
@@ -131,9 +132,149 @@ def changes(data: ReportData) -> Table:
     )
 
 
+def survival_counts(data: ReportData) -> Table:
+    """How many of the published comparisons survive, per model and over all models."""
+    frame = survival(data).frame
+    rows = []
+    for model in [*data.models, *([ALL] if len(data.models) > 1 else [])]:
+        ours = frame if model == ALL else frame.filter(pl.col("model_id") == model)
+        if not ours.height:
+            continue
+        called = ours.filter("significant")
+        held = called.filter(pl.col("p_paired_holm") < SIGNIFICANT)
+        rows.append(
+            {
+                "model": data.models.get(model, "all models"),
+                "comparisons": ours.height,
+                "family": frame.height,
+                "published": called.height,
+                "published_holm": int(called["significant_holm"].sum()),
+                "paired": called.filter(pl.col("p_paired") < SIGNIFICANT).height,
+                "paired_bh": called.filter(pl.col("p_paired_bh") < SIGNIFICANT).height,
+                "paired_holm": held.height,
+                "paired_holm_readable": held.filter(pl.col("readable")).height,
+                "only_paired": ours.filter(~pl.col("significant"), pl.col("p_paired") < SIGNIFICANT).height,
+                "undefined": ours["p_paired"].null_count(),
+                "model_id": model,
+            }
+        )
+    whole = [name for name in _SURVIVING if name not in ("model", "model_id")]
+    return Table(
+        "survival_counts",
+        "How many published comparisons survive",
+        f"Of the comparisons that the published test calls significant at {SIGNIFICANT:g}: those that its own p-value "
+        "leaves after Holm; those that the paired, clustered test calls significant too; these after Benjamini and "
+        "Hochberg's and after Holm's correction over all comparisons of the study; and the last of variants that are "
+        "neither broken nor guess. Only paired: significant by the paired test alone, uncorrected.",
+        pl.DataFrame(rows, schema={n: pl.Int64 if n in whole else pl.String for n in _SURVIVING}, orient="row"),
+        (
+            *_model(data),
+            *(Column(title, _counted(name)) for name, title in _SURVIVING.items() if title),
+        ),
+        ("model_id",),
+        empty=NOT_SAMPLED,
+    )
+
+
+def survival(data: ReportData) -> Table:
+    """Each published comparison beside the same comparison paired by item and clustered."""
+    found = data.published
+    parser = "" if found is None else f" Answers read by parser {found.parser}, as in the published tables."
+    if found is None:
+        frame = pl.DataFrame(schema=dict.fromkeys(("variant_id", "category", "model_id"), pl.String))
+        frame = frame.with_columns(significant=pl.lit(value=False))
+    else:
+        model_of = {v.key: v.model for v in data.variants}
+        readable = {v.key: data.state(v, data.readouts[-1]).readable for v in data.variants}
+        kept = ("variant", "category", "srs_dense", "srs_variant", "p", "significant", "p_holm", "significant_holm")
+        joined = found.tests.select(kept).join(found.paired, on=["variant", "category"], maintain_order="left")
+        frame = named(
+            data,
+            joined.with_columns(
+                model_id=pl.col("variant").replace_strict(model_of, return_dtype=pl.String),
+                readable=pl.col("variant").replace_strict(readable, return_dtype=pl.Boolean),
+            ),
+        )
+    return Table(
+        "survival",
+        "Published comparisons, and which survive",
+        "The comparisons of the published study, each with the published p-value (chi-squared, answers as independent, "
+        "dense and variant as unpaired; * below 0.05, ** below 0.01, *** below 0.001) beside the p-value of the same "
+        "change of the same SRS when items are paired and clusters of templates are the sample (signs of clusters "
+        "flipped). Holm and Benjamini-Hochberg are over all comparisons of the study. Where few clusters changed, no "
+        f"change can give a small p: the smallest possible stands beside it.{parser}",
+        frame,
+        (
+            *names(data),
+            Column("Category", lambda row: row["category"], "left"),
+            Column("SRS dense", lambda row: fmt.percent(row["srs_dense"])),
+            Column("SRS variant", lambda row: fmt.percent(row["srs_variant"])),
+            Column("p, published", lambda row: f"{fmt.p_value(row['p'])} {_stars(row['p'])}".strip()),
+            Column("Change, paired", _paired_change),
+            Column("p, paired", lambda row: fmt.p_value(row["p_paired"])),
+            Column("p, paired, Holm", lambda row: fmt.p_value(row["p_paired_holm"])),
+            Column("p, paired, Benjamini-Hochberg", lambda row: fmt.p_value(row["p_paired_bh"])),
+            Column("Smallest possible p", lambda row: fmt.p_value(row["p_smallest"])),
+            Column("Clusters changed", lambda row: _of_clusters(row)),
+            Column("Survives", survives, "left"),
+        ),
+        ("variant_id", "category"),
+        folded=True,
+        empty=NOT_SAMPLED if found is None else "there is no pruned variant, or none was sampled",
+    )
+
+
+def survives(row: Row) -> str:
+    """What is left of a published comparison."""
+    if row["p_paired"] is None:
+        return "undefined"
+    paired = row["p_paired"] < SIGNIFICANT
+    if not row["significant"]:
+        return "was not called significant" + (", paired it is" if paired else "")
+    if row["p_paired_holm"] < SIGNIFICANT:
+        return "yes, after Holm"
+    return "paired, not after Holm" if paired else "no"
+
+
+def _counted(name: str) -> Callable[[Row], str]:
+    return lambda row: fmt.count(row[name])
+
+
+def _stars(p: float | None) -> str:
+    return "" if p is None else "*" * sum(p < limit for limit in (0.05, 0.01, 0.001))
+
+
+def _paired_change(row: Row) -> str:
+    place = {"value": row["change"], "low": row["change_low"], "high": row["change_high"], "note": row["paired_note"]}
+    return fmt.difference(place, METRICS["srs"])
+
+
+def _of_clusters(row: Row) -> str:
+    return fmt.NONE if row["n_changed"] is None else f"{row['n_changed']} of {row['n_clusters']}"
+
+
+_SURVIVING = {
+    "model": "",
+    "comparisons": "Comparisons",
+    "family": "",
+    "published": "Significant as published",
+    "published_holm": "Published, Holm",
+    "paired": "Also paired",
+    "paired_bh": "Paired, Benjamini-Hochberg",
+    "paired_holm": "Paired, Holm",
+    "paired_holm_readable": "Of variants that can be read",
+    "only_paired": "Only paired",
+    "undefined": "Undefined",
+    "model_id": "",
+}
+"""Columns of ``survival_counts``, with their headings."""
+
+
 EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "changes_counted": changes_counted,
     "changes": changes,
+    "survival_counts": survival_counts,
+    "survival": survival,
 }
 """Tables of what can be relied on; on the page they come first under Tables."""
 

@@ -10,7 +10,7 @@ from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
 from secateur.report.data import ReportData, Row, Variant, measured
-from secateur.report.evidence import change_title, changes_counted
+from secateur.report.evidence import change_title, changes_counted, survival_counts
 from secateur.report.table import anchor
 
 
@@ -47,7 +47,38 @@ def changed(data: ReportData) -> Iterator[Claim]:
         )
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (changed,)
+def survived(data: ReportData) -> Iterator[Claim]:
+    """How many of the published comparisons survive, over all models."""
+    rows = list(survival_counts(data).frame.iter_rows(named=True))
+    if not rows or rows[-1]["undefined"] == rows[-1]["comparisons"]:
+        return
+    row = rows[-1]
+    where = (("model_id", row["model_id"]),)
+
+    def number(name: str) -> Quantity:
+        return Quantity(fmt.count(row[name]), "survival_counts", where, (name,))
+
+    parts: list[Part] = [
+        "Of ",
+        number("comparisons"),
+        " comparisons of a variant with dense in a category the published test calls ",
+        number("published"),
+        f" significant at {SIGNIFICANT:g}. The same answers and the same SRS paired by item, with templates as the "
+        "sample: ",
+        number("paired"),
+        " of these; after Holm over all comparisons ",
+        number("paired_holm"),
+    ]
+    if row["paired_holm"] != row["paired_holm_readable"]:
+        parts += [", of which ", number("paired_holm_readable"), " are of variants that can be read"]
+    parts.append(". ")
+    if row["undefined"]:
+        parts += ["Undefined, as one side has no valid answer: ", number("undefined"), ". "]
+    parts.append("What does not survive is not shown to be no change.")
+    yield Claim(EVIDENCE, tuple(parts), row=anchor("survival_counts", [row["model_id"]]))
+
+
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed)
 """What claims of this kind are made, in order."""
 
 
