@@ -187,3 +187,63 @@ def test_without_sampled_answers_no_comparison_is_there_to_survive(tmp_path):
     data = read_report_data(Store.open(build(tmp_path / "x.store", study)))
     assert TABLES["survival"](data).n_rows == TABLES["survival_counts"](data).n_rows == 0
     assert not any("comparisons" in claim.text for claim in evidence_of(data))
+
+
+@pytest.fixture(scope="module")
+def withheld(planted, tmp_path_factory):
+    """A dense model that says unknown to half of the items, and variants that withhold less or lean otherwise."""
+
+    def says(*words):
+        return lambda item, place: [words[place % 4]] * 5
+
+    variants = {
+        "withholds nothing": ("stereotype", "counter", "stereotype", "counter"),
+        "leans": ("stereotype", "stereotype", "unknown", "unknown"),
+        "reads less": ("silent", "silent", "unknown", "counter"),
+        "same": ("stereotype", "counter", "unknown", "unknown"),
+    }
+    backends = {
+        name: (recipe("magnitude", Fraction(number, 10)), KnownBackend(planted, says(*words)))
+        for number, (name, words) in enumerate(variants.items(), 1)
+    }
+    dense = KnownBackend(planted, says("stereotype", "counter", "unknown", "unknown"))
+    return ask(tmp_path_factory.mktemp("withheld") / "x.store", planted, dense, backends, asked("fixed", "fixed"))
+
+
+PARTS_OF = {
+    # The whole, abstention, reading, direction; the last of the new answers.
+    "withholds nothing": (1 / 4, 1 / 4, 0, 0, 1 / 2),
+    # Half of the answers name a group; the direction goes from 1/2 to 1.
+    "leans": (1 / 4, 0, 0, 1 / 4, None),
+    # A quarter names a group, always the counter: mean direction 1/4, mean share 3/8. Half is unread, a quarter less
+    # is unknown.
+    "reads less": (-1 / 4, 1 / 16, -1 / 8, -3 / 16, 0),
+    "same": (0, 0, 0, 0, None),
+}
+
+
+@pytest.mark.parametrize("readout", ["letter", "sampled"])
+@pytest.mark.parametrize("variant", PARTS_OF)
+def test_a_change_is_taken_apart_into_what_was_planted(withheld, variant, readout):
+    frame = TABLES["directions"](withheld).frame.filter(variant=variant, readout=readout)
+    assert frame.height == withheld.items.filter(condition="ambig").height
+    for row in frame.iter_rows(named=True):
+        for name, expected in zip(("whole", "abstention", "reading", "direction"), PARTS_OF[variant], strict=False):
+            assert row[name] == pytest.approx(expected, abs=1e-12), name
+            assert row[f"{name}_low"] < row[name] + 1e-12
+            assert row[f"{name}_high"] > row[name] - 1e-12
+        assert row["new_direction"] == (None if PARTS_OF[variant][4] is None else pytest.approx(PARTS_OF[variant][4]))
+
+
+def test_no_change_has_an_exact_bound_and_not_a_width_of_zero(withheld):
+    for row in TABLES["directions"](withheld).frame.filter(variant="same").iter_rows(named=True):
+        for name in ("whole", "abstention", "direction"):
+            assert row[f"{name}_low"] < -0.001
+            assert row[f"{name}_high"] > 0.001
+
+
+def test_the_largest_change_is_told_with_its_parts(withheld):
+    (text,) = [claim.text for claim in evidence_of(withheld) if "lost abstention" in claim.text]
+    assert text.startswith("withholds nothing has the largest change")
+    assert "+25.0 points [" in text
+    assert "50.0 % [" in text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
+from secateur.metrics.counts import count_outcomes
+from secateur.metrics.decomposition import PARTS, decompose, new_direction, share_interval
 from secateur.metrics.differences import (
     CORRECTED,
     DIFFERENCE_COLUMNS,
@@ -14,8 +16,10 @@ from secateur.metrics.differences import (
     difference_table,
     excess_table,
 )
-from secateur.metrics.table import Compared
+from secateur.metrics.paired import Difference, put_beside
+from secateur.metrics.table import ALL, Compared
 from secateur.metrics.transitions import Pairs, pair_outcomes
+from secateur.statistics.clustered import clustered_interval
 
 PRIMARY = ("diff_bias_ambig", "group_preference", "srs", "usr_all", "accuracy")
 """Metrics of answers whose change from dense a report tells."""
@@ -82,6 +86,81 @@ def change_rows(
         if compared.floor is not None:
             found.append(excess_table(compared.floor, figure, items, metrics=EXCESSES, **about))
     return pl.concat(found)
+
+
+DIRECTION_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("variant", "readout", "category"), pl.String),
+    **{f"{part}{end}": pl.Float64 for part in (*PARTS, "new_direction") for end in ("", "_low", "_high")},
+    **{f"{part}_{side}": pl.Float64 for part in PARTS for side in ("before", "after")},
+    **dict.fromkeys(("n_items", "n_clusters", "n_new_items"), pl.Int64),
+    **dict.fromkeys(("note", "new_note"), pl.String),
+}
+"""Columns of ``direction_rows``."""
+
+
+def direction_rows(
+    frames: Mapping[str, pl.DataFrame],
+    pairs: Mapping[str, Pairs],
+    items: pl.DataFrame,
+    *,
+    dense: str,
+    readout: str,
+    level: float,
+) -> pl.DataFrame:
+    """Why the stereotype rate of ambiguous items changed, per variant, over all items and per category.
+
+    Args:
+        frames: Outcomes by variant, of one readout.
+        pairs: From ``main_pairs``.
+        items: Rows of the table ``items``.
+        dense: The dense variant's key.
+        readout: What the readout is called.
+        level: Of the two-sided intervals.
+
+    Returns:
+        Columns ``DIRECTION_COLUMNS``: the parts of ``decompose`` and, as a share, ``new_direction``, each with its
+        clustered interval; undefined ones are null, with a note.
+    """
+    first = count_outcomes(frames[dense], items)
+    rows = []
+    for key, own in pairs.items():
+        beside = put_beside(first, count_outcomes(frames[key], items))
+        for category in (ALL, *first.categories):
+            inside = [
+                (counted.condition == 0)
+                & (True if category == ALL else counted.category == counted.categories.index(category))
+                for counted in (beside.first, own)
+            ]
+            if not inside[0].any():
+                continue
+            parts = decompose(beside, inside[0])
+            new = new_direction(own, inside[1])
+            row: dict[str, Any] = {"variant": key, "readout": readout, "category": category}
+            for name, part in parts.items():
+                row |= _interval(name, part, level) | {f"{name}_before": part.before, f"{name}_after": part.after}
+            row |= _interval("new_direction", new, level, share_interval)
+            whole = parts["whole"].contributions
+            row |= {
+                "n_items": int(parts["whole"].used.sum()),
+                "n_clusters": None if whole is None else whole.clusters.n_clusters,
+                "n_new_items": int(new.used.sum()),
+                "note": parts["direction"].reason,
+                "new_note": new.reason,
+            }
+            rows.append(row)
+    return pl.DataFrame(rows, schema=DIRECTION_COLUMNS)
+
+
+def _interval(
+    name: str,
+    difference: Difference,
+    level: float,
+    make: Callable[..., tuple[float, float] | None] = clustered_interval,
+) -> dict[str, float | None]:
+    contributions = difference.contributions
+    interval = None if contributions is None else make(contributions, level=level)
+    low, high = interval or (None, None)
+    return {name: None if contributions is None else contributions.mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def placed(changes: pl.DataFrame) -> pl.DataFrame:

@@ -186,6 +186,7 @@ class ReportData:
             high, n_items, n_answers, note.
         changes: Each pruned variant less dense, item by item, with clustered intervals and corrected tests: as
             ``changes.CHANGE_COLUMNS``.
+        directions: Why the stereotype rate of each pruned variant changed: as ``changes.DIRECTION_COLUMNS``.
     """
 
     plan: Mapping[str, Any]
@@ -209,6 +210,7 @@ class ReportData:
     published: Published | None = None
     parsed: pl.DataFrame = field(default_factory=pl.DataFrame)
     changes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    directions: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
+from secateur.metrics.decomposition import NEUTRAL_DIRECTION
 from secateur.metrics.published import SIGNIFICANT
 from secateur.metrics.table import ALL
 from secateur.report import format as fmt
@@ -86,11 +87,7 @@ def changes_counted(data: ReportData) -> Table:
 
 def changes(data: ReportData) -> Table:
     """Every primary metric of every variant less dense, over all items and per category."""
-    states = pl.DataFrame(
-        [{"variant": key, "readout": readout, "state": state.name} for (key, readout), state in data.states.items()],
-        schema=dict.fromkeys(("variant", "readout", "state"), pl.String),
-    )
-    frame = data.changes.join(states, on=["variant", "readout"], how="left", maintain_order="left")
+    frame = data.changes.join(_states(data), on=["variant", "readout"], how="left", maintain_order="left")
 
     def number(name: str) -> Callable[[Row], str]:
         def text(row: Row) -> str:
@@ -127,6 +124,56 @@ def changes(data: ReportData) -> Table:
         ),
         ("variant_id", "readout", "condition", "category", "metric"),
         on_page=pl.col("category") == ALL,
+        folded=True,
+        empty=NOTHING_BESIDE,
+    )
+
+
+def directions(data: ReportData) -> Table:
+    """Why the stereotype rate changed, and which way the new answers go."""
+    largest = [
+        {"variant": row["variant"], "readout": readout, "letter_share_max": row["value"]}
+        for readout in data.readouts
+        for row in data.metrics.filter(
+            readout=data.letters_readout[readout], category=ALL, condition="ambig", metric="letter_share_max"
+        ).iter_rows(named=True)
+    ]
+    kinds = {"variant": pl.String, "readout": pl.String, "letter_share_max": pl.Float64}
+    beside = _states(data).join(pl.DataFrame(largest, schema=kinds), on=["variant", "readout"], how="left")
+    frame = data.directions.join(beside, on=["variant", "readout"], how="left", maintain_order="left")
+    return Table(
+        "directions",
+        "Lost abstention or another direction",
+        "The stereotype rate over all answers (SRS, all) is the share that names a group times the direction of these, "
+        "which is stereotype / (stereotype + counter). Its change is the exact sum of three parts: fewer unknown "
+        "answers and fewer unreadable ones, each at the mean direction of dense and variant, and the change of "
+        "direction at their mean share (Shapley's split, which prefers no order). A rate that rises by lost abstention "
+        "alone is a model that withholds less and leans as before. New answers: of the pairs that were unknown when "
+        f"dense and name a group now, the share of the stereotype; {fmt.percent(NEUTRAL_DIRECTION, 0)} is neutral, "
+        "whatever direction dense had. Intervals are clustered by templates. Same draws on both sides. Ambiguous items "
+        "with roles. Largest letter: of all answers at a letter, over all categories; a collapse onto one letter names "
+        "groups too.",
+        named(data, frame),
+        (
+            *names(data),
+            Column("State", lambda row: row["state"], "left"),
+            Column("Readout", lambda row: row["readout"], "left"),
+            Column("Category", lambda row: row["category"], "left"),
+            Column("SRS, all: dense", lambda row: fmt.percent(row["whole_before"])),
+            Column("Variant", lambda row: fmt.percent(row["whole_after"])),
+            Column("Change", lambda row: _points(row, "whole")),
+            Column("By lost abstention", lambda row: _points(row, "abstention")),
+            Column("By answers read or not", lambda row: _points(row, "reading")),
+            Column("By direction", lambda row: _points(row, "direction")),
+            Column("Direction: dense", lambda row: fmt.percent(row["direction_before"])),
+            Column("Direction: variant", lambda row: fmt.percent(row["direction_after"])),
+            Column("Direction of new answers", _new_direction),
+            Column("Items with new answers", lambda row: fmt.count(row["n_new_items"])),
+            Column("Largest letter", lambda row: fmt.percent(row["letter_share_max"])),
+            Column("Note", lambda row: "; ".join(filter(None, (row["note"], row["new_note"]))), "left"),
+        ),
+        ("variant_id", "readout", "category"),
+        on_page=(pl.col("category") == ALL),
         folded=True,
         empty=NOTHING_BESIDE,
     )
@@ -224,6 +271,22 @@ def survival(data: ReportData) -> Table:
     )
 
 
+def _states(data: ReportData) -> pl.DataFrame:
+    return pl.DataFrame(
+        [{"variant": key, "readout": readout, "state": state.name} for (key, readout), state in data.states.items()],
+        schema=dict.fromkeys(("variant", "readout", "state"), pl.String),
+    )
+
+
+def _points(row: Row, name: str) -> str:
+    place = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"], "note": ""}
+    return fmt.NONE if row[name] is None else fmt.difference(place, METRICS["srs_all"])
+
+
+def _new_direction(row: Row) -> str:
+    return fmt.share((row["new_direction_low"], row["new_direction_high"]), row["new_direction"])
+
+
 def survives(row: Row) -> str:
     """What is left of a published comparison."""
     if row["p_paired"] is None:
@@ -273,6 +336,7 @@ _SURVIVING = {
 EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "changes_counted": changes_counted,
     "changes": changes,
+    "directions": directions,
     "survival_counts": survival_counts,
     "survival": survival,
 }

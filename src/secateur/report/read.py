@@ -29,7 +29,14 @@ from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
 from secateur.records.parsers import PARSERS, STRICT, Parser
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
-from secateur.report.changes import change_rows, correct_changes, main_pairs, placed
+from secateur.report.changes import (
+    DIRECTION_COLUMNS,
+    change_rows,
+    correct_changes,
+    direction_rows,
+    main_pairs,
+    placed,
+)
 from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant
 from secateur.report.states import find_states
 from secateur.statistics.estimate import Estimate
@@ -144,6 +151,7 @@ def read_report_data(
         published=together([model.published for model in models]),
         parsed=parsed,
         changes=correct_changes(pl.concat([model.changes for model in models])),
+        directions=pl.concat([model.directions for model in models]),
     )
 
 
@@ -209,6 +217,7 @@ class _ModelRead:
     published: Published | None
     parsed: pl.DataFrame
     changes: pl.DataFrame
+    directions: pl.DataFrame
 
 
 def _read_model(
@@ -279,6 +288,7 @@ def _read_model(
         published=again.published(variants, _perplexities(text_rows)),
         parsed=again.parsed,
         changes=beside.changes,
+        directions=beside.directions,
     )
 
 
@@ -443,6 +453,7 @@ class _BesideDense:
     moves: pl.DataFrame
     coupling: dict[str, str]
     changes: pl.DataFrame
+    directions: pl.DataFrame
 
 
 def _compare(
@@ -450,6 +461,7 @@ def _compare(
 ) -> _BesideDense:
     """Every variant beside dense, per readout: numbers with floors, transitions, and changes item by item."""
     pairs, moves, coupling = [], [], {}
+    directions = [pl.DataFrame(schema=DIRECTION_COLUMNS)]
     changes = [placed(pl.DataFrame(schema=DIFFERENCE_COLUMNS))]
     dense = next(variant for variant in variants if variant.dense)
     for readout in (LETTER, SAMPLED):
@@ -480,6 +492,7 @@ def _compare(
         own = main_pairs(whole, compared, items, dense=dense.key)
         changed = placed(change_rows(whole, compared, own, items, dense=dense.key, readout=readout, level=level))
         changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
+        directions.append(direction_rows(whole, own, items, dense=dense.key, readout=readout, level=level))
         second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
         for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
             for condition in CONDITIONS:
@@ -504,6 +517,7 @@ def _compare(
         moves=pl.concat([pl.DataFrame(schema=_MOVES), *moves]),
         coupling=coupling,
         changes=pl.concat(changes),
+        directions=pl.concat(directions),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from secateur.metrics.catalogue import METRICS
+from secateur.metrics.decomposition import NEUTRAL_DIRECTION
 from secateur.metrics.published import SIGNIFICANT
+from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
 from secateur.report.data import ReportData, Row, Variant, measured
-from secateur.report.evidence import change_title, changes_counted, survival_counts
+from secateur.report.evidence import change_title, changes_counted, directions, survival_counts
 from secateur.report.table import anchor
 
 
@@ -78,7 +80,51 @@ def survived(data: ReportData) -> Iterator[Claim]:
     yield Claim(EVIDENCE, tuple(parts), row=anchor("survival_counts", [row["model_id"]]))
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed)
+def why(data: ReportData) -> Iterator[Claim]:
+    """Model by model: why the stereotype rate changed most, and which way new answers go."""
+    readout = data.main_readout
+    frame = directions(data).frame.filter(category=ALL, readout=readout)
+    rows = {row["variant_id"]: row for row in frame.iter_rows(named=True)}
+    for model in data.models:
+        found = [
+            (v, rows[v.key])
+            for v in data.of_model(model)
+            if v.key in rows and data.state(v, readout).readable and rows[v.key]["direction"] is not None
+        ]
+        if not found:
+            continue
+        variant, row = max(found, key=lambda pair: abs(pair[1]["whole"]))
+        where = (("variant_id", variant.key), ("readout", readout), ("category", ALL))
+
+        def points(name: str, row: Row = row, where: tuple[tuple[str, str], ...] = where) -> Quantity:
+            columns = (name, f"{name}_low", f"{name}_high")
+            place = dict(zip(("value", "low", "high"), (row[column] for column in columns), strict=True))
+            return Quantity(fmt.difference({**place, "note": ""}, METRICS["srs_all"]), "directions", where, columns)
+
+        parts: list[Part] = [
+            f"{_whose(data, model)}{variant.label} has the largest change of the stereotype rate over all answers of "
+            "the variants that can be read, ",
+            points("whole"),
+            ". Of this ",
+            points("abstention"),
+            " is lost abstention, ",
+            points("reading"),
+            " a change in what can be read, and ",
+            points("direction"),
+            " another direction of the answers that name a group",
+        ]
+        if row["new_direction"] is not None:
+            ends = ("new_direction", "new_direction_low", "new_direction_high")
+            text = fmt.share((row[ends[1]], row[ends[2]]), row[ends[0]])
+            parts += [
+                ". Of its answers that name a group where dense said unknown, ",
+                Quantity(text, "directions", where, ends),
+                f" are the stereotype, beside {fmt.percent(NEUTRAL_DIRECTION, 0)} of neutral ones",
+            ]
+        yield Claim(EVIDENCE, (*parts, "."), model=model, row=anchor("directions", [value for _, value in where]))
+
+
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why)
 """What claims of this kind are made, in order."""
 
 
