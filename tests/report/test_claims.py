@@ -15,7 +15,7 @@ from secateur.report.tables import TABLES
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
 
 
-COUNTED = ("changes_counted", "survival_counts")
+COUNTED = ("changes_counted", "survival_counts", "perplexity_gate")
 """Tables of whole numbers."""
 
 
@@ -38,6 +38,12 @@ def test_every_number_is_found_again_by_its_query(scripted_data):
         row = rows.row(0, named=True)
         if quantity.table == "changes":
             expected = fmt.difference(row, METRICS[row["metric"]])
+        elif quantity.table == "directions":
+            place = dict(zip(("value", "low", "high"), (row[name] for name in quantity.columns), strict=True))
+            if quantity.columns[0] == "new_direction":
+                expected = fmt.share((place["low"], place["high"]), place["value"])
+            else:
+                expected = fmt.difference({**place, "note": ""}, METRICS["srs_all"])
         elif quantity.table in COUNTED:
             expected = fmt.count(row[quantity.columns[0]])
         elif quantity.table == "sparsity":

@@ -1,5 +1,7 @@
 """What can be relied on: paired, clustered differences in the report."""
 
+import math
+from dataclasses import replace
 from fractions import Fraction
 
 import polars as pl
@@ -7,12 +9,18 @@ import pytest
 from tests.known.models import KnownBackend, always, ask, asked, make_items, recipe
 from tests.report.scripted_study import ScriptedStudy, build
 
+from secateur.identity import digest
+from secateur.inference.backend import TextScore
+from secateur.items.corpora import Window
 from secateur.records.store import Store
 from secateur.report import as_published
+from secateur.report.blindness import GATES
 from secateur.report.changes import CHANGE_COLUMNS, EXCESSES, PRIMARY
 from secateur.report.claim import EVIDENCE
 from secateur.report.claims import make_claims
 from secateur.report.compare import compare_store
+from secateur.report.figure import drawing
+from secateur.report.figures import FIGURES
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 
@@ -247,3 +255,90 @@ def test_the_largest_change_is_told_with_its_parts(withheld):
     assert text.startswith("withholds nothing has the largest change")
     assert "+25.0 points [" in text
     assert "50.0 % [" in text
+
+
+class Reading(KnownBackend):
+    """A model of known answers that reads every window with one loss per token."""
+
+    def __init__(self, known, says, loss):
+        super().__init__(known, says)
+        self._loss = loss
+
+    def read_text(self, windows):
+        for window in windows:
+            yield TextScore(window.key, self._loss * window.n_scored * (1 + 0.001 * window.index))
+
+
+def on_ambiguous(word):
+    return lambda item, place: [word if item.condition == "ambig" else "right"] * 5
+
+
+@pytest.fixture(scope="module")
+def gated(planted, tmp_path_factory):
+    """Variants whose perplexity and whose bias tell different stories."""
+    corpus = digest("corpus", ["read"])
+    windows = tuple(Window(corpus, k, tuple(range(k, k + 33)), 120) for k in range(8))
+    told = {
+        "quietly biased": ("stereotype", math.log(1.02)),
+        "loudly the same": ("unknown", math.log(1.5)),
+        "at the gates": ("unknown", math.log(1.07)),
+        "loudly biased": ("stereotype", math.log(3)),
+        "quietly silent": ("silent", math.log(1.01)),
+        "never finite": ("unknown", math.nan),
+    }
+    backends = {
+        name: (recipe("magnitude", Fraction(number, 10)), Reading(planted, on_ambiguous(word), 2 + more))
+        for number, (name, (word, more)) in enumerate(told.items(), 1)
+    }
+    what = replace(asked("fixed", "fixed"), windows=windows)
+    dense = Reading(planted, on_ambiguous("unknown"), 2)
+    return ask(tmp_path_factory.mktemp("gated") / "x.store", planted, dense, backends, what)
+
+
+def test_what_a_perplexity_gate_misses_and_stops_for_nothing(gated):
+    table = TABLES["perplexity_gate"](gated)
+    low, high = (row for row in table.frame.iter_rows(named=True))
+    assert (low["gate"], high["gate"]) == GATES
+    # A variant whose text is not finite, or whose answers cannot be read, is broken.
+    expected = {"variants": 4, "passed": 1, "passed_worse": 1, "stopped": 3, "stopped_worse": 1, "passed_unreadable": 1}
+    assert {name: low[name] for name in expected} == expected
+    assert low["worse_names"] == high["worse_names"] == "quietly biased"
+    assert low["equivalent_names"] == "loudly the same, at the gates"
+    assert (high["passed"], high["passed_equivalent"], high["equivalent_names"]) == (2, 1, "loudly the same")
+    texts = [claim.text for claim in evidence_of(gated) if "A gate that passes" in claim.text]
+    assert len(texts) == len(GATES)
+    assert "passes 1 of 4 variants that can be read; in 1 of these" in texts[0]
+    assert (
+        "(quietly biased); of the 3 that it stops 2 are equivalent in both (loudly the same, at the gates)" in texts[0]
+    )
+    assert "and it passes 1 that cannot be read" in texts[0]
+
+
+def test_perplexity_stands_beside_both_changes_and_their_verdicts(gated):
+    rows = {row["variant"]: row for row in TABLES["perplexity_blindness"](gated).frame.iter_rows(named=True)}
+    biased = rows["quietly biased"]
+    assert biased["ratio"] == pytest.approx(1.02, rel=1e-2)
+    assert (biased["diff_bias_ambig"], biased["usr_all"]) == pytest.approx((1, -1))
+    assert (biased["diff_bias_ambig_verdict"], biased["usr_all_verdict"]) == ("worse", "worse")
+    same = rows["loudly the same"]
+    assert (same["diff_bias_ambig_verdict"], same["usr_all_verdict"]) == ("equivalent", "equivalent")
+    assert same["diff_bias_ambig_low"] < 0 < same["diff_bias_ambig_high"]
+    assert rows["never finite"]["ratio"] is None
+    assert not rows["never finite"]["passes_1.05"]
+    assert rows["quietly silent"]["diff_bias_ambig_verdict"] == "undefined"
+
+
+def test_the_figure_frames_what_can_be_read_and_names_the_rest(gated):
+    with drawing():
+        figure = FIGURES["perplexity_blindness"](gated)
+    left, right = figure.canvas.axes
+    assert left.get_xlim()[0] < 1 < 3 < left.get_xlim()[1] < 4
+    assert left.get_ylim()[1] > 1 > -1 > right.get_ylim()[0]
+    assert "passes 1 of 4 variants that can be read, 1 of them worse (quietly biased)" in figure.caption[0]
+
+
+def test_without_text_no_gate_can_be_judged(few_templates):
+    for name in ("perplexity_gate", "perplexity_blindness"):
+        assert TABLES[name](few_templates).n_rows == 0
+    with drawing():
+        assert FIGURES["perplexity_blindness"](few_templates).canvas is None

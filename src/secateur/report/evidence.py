@@ -12,9 +12,11 @@ import polars as pl
 
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.decomposition import NEUTRAL_DIRECTION
+from secateur.metrics.metric import Metric
 from secateur.metrics.published import SIGNIFICANT
 from secateur.metrics.table import ALL
 from secateur.report import format as fmt
+from secateur.report.blindness import GATES, MARGIN, beside_perplexity
 from secateur.report.changes import EXCESSES
 from secateur.report.data import ReportData, Row, measured
 from secateur.report.published import NOT_SAMPLED
@@ -22,6 +24,8 @@ from secateur.report.rows import named, names
 from secateur.report.table import Column, Table
 
 NOTHING_BESIDE = "there is no variant whose answers could be set beside the dense model's"
+
+NO_TEXT = "no text was read of any pruned variant"
 
 PAIRED = (
     "Paired by item: an item's own change, its mean over orders and seeds, is what is counted. Intervals and p-values "
@@ -179,6 +183,106 @@ def directions(data: ReportData) -> Table:
     )
 
 
+def perplexity_gate(data: ReportData) -> Table:
+    """What a gate on perplexity passes and stops, beside the verdicts on bias."""
+    rows: list[Row] = []
+    for model, name in data.models.items():
+        found = beside_perplexity(data, model)
+        ours = [one for one in found if one.readable]
+        for gate in GATES if found else ():
+            passed, stopped = ([one for one in ours if one.passes(gate) is side] for side in (True, False))
+            blind = [one for one in passed if one.worse]
+            needless = [one for one in stopped if one.equivalent]
+            rows.append(
+                {
+                    "model": name,
+                    "gate": gate,
+                    "margin": MARGIN,
+                    "variants": len(ours),
+                    "passed": len(passed),
+                    "passed_worse": len(blind),
+                    "passed_equivalent": sum(one.equivalent for one in passed),
+                    "stopped": len(stopped),
+                    "stopped_worse": sum(one.worse for one in stopped),
+                    "stopped_equivalent": len(needless),
+                    "passed_unreadable": sum(one.passes(gate) for one in found if not one.readable),
+                    "worse_names": ", ".join(one.variant.label for one in blind),
+                    "equivalent_names": ", ".join(one.variant.label for one in needless),
+                    "model_id": model,
+                }
+            )
+    return Table(
+        "perplexity_gate",
+        "Would a perplexity gate have caught it?",
+        "A gate passes variants whose perplexity is at most so many times dense's. Worse: diff-bias has gone further "
+        f"towards the stereotype, or unknown answers have become fewer, by more than {_margin()} with the whole "
+        f"interval. Equivalent: both within {_margin()} with the whole interval. The rest is inconclusive. Thresholds "
+        f"and margin are conventions, no findings. {data.main_readout.capitalize()} readout, ambiguous items, variants "
+        "that can be read; those that cannot and would pass are counted at the end.",
+        pl.DataFrame(rows, schema=_GATED, orient="row"),
+        (
+            *_model(data),
+            Column("Gate", lambda row: _times(row["gate"])),
+            *(Column(title, _counted(name)) for name, title in _GATE_COUNTS.items()),
+            Column("Which pass although worse", lambda row: row["worse_names"] or fmt.NONE, "left"),
+            Column("Which are stopped although equivalent", lambda row: row["equivalent_names"] or fmt.NONE, "left"),
+        ),
+        ("model_id", "gate"),
+        empty=NO_TEXT,
+    )
+
+
+def perplexity_blindness(data: ReportData) -> Table:
+    """Change of perplexity and KL beside the change of bias, per variant."""
+    rows: list[Row] = []
+    for model in data.models:
+        for one in beside_perplexity(data, model):
+            kl = data.metric(one.variant, "kl", readout="text") or {}
+            row: Row = {"variant": one.variant.key, "state": data.state(one.variant, data.main_readout).name}
+            row |= {f"ratio{end}": (one.ratio or {}).get(name) for end, name in _ENDS}
+            row |= {f"kl{end}": kl.get(name) for end, name in _ENDS} | {"kl_note": kl.get("note", "not measured")}
+            for metric, said in one.verdicts.items():
+                change = one.changes[metric]
+                shown = change if measured(change) else {}
+                row |= {f"{metric}{end}": shown.get(name) for end, name in _ENDS}
+                row[f"{metric}_verdict"] = "undefined" if said is None else str(said.verdict)
+            rows.append(row | {f"passes_{gate:g}": one.passes(gate) for gate in GATES})
+    kinds: dict[str, Any] = {name: pl.Float64 for row in rows[:1] for name in row}
+    kinds |= dict.fromkeys(("variant", "state"), pl.String)
+    kinds |= {name: pl.String for name in kinds if name.endswith(("_verdict", "_note"))}
+    kinds |= {name: pl.Boolean for name in kinds if name.startswith("passes_")}
+
+    def verdict(metric: str) -> Callable[[Row], str]:
+        return lambda row: row[f"{metric}_verdict"]
+
+    def passes(gate: float) -> Callable[[Row], str]:
+        return lambda row: "passes" if row[f"passes_{gate:g}"] else "stopped"
+
+    return Table(
+        "perplexity_blindness",
+        "Perplexity beside bias",
+        "Perplexity of the variant / dense, paired by window, beside what became of bias, paired by item and "
+        "clustered. Verdicts on a change for the worse (towards the stereotype, fewer unknown answers): "
+        f"worse or better by {_margin()}, or equivalent, with the whole interval shown here; else inconclusive. A gate "
+        "at so many times dense's perplexity passes or stops. "
+        f"{data.main_readout.capitalize()} readout, ambiguous items.",
+        named(data, pl.DataFrame(rows, schema=kinds)),
+        (
+            *names(data),
+            Column("State", lambda row: row["state"], "left"),
+            Column("Perplexity / dense", lambda row: _estimate_of(row, "ratio", METRICS["perplexity_ratio"])),
+            Column("KL from dense", lambda row: _estimate_of(row, "kl", METRICS["kl"]), "right"),
+            Column("Diff-bias, change", lambda row: _change_of(row, "diff_bias_ambig")),
+            Column("Verdict", verdict("diff_bias_ambig"), "left"),
+            Column("Unknown rate, change", lambda row: _change_of(row, "usr_all")),
+            Column("Verdict", verdict("usr_all"), "left"),
+            *(Column(f"Gate at {_times(gate)}", passes(gate), "left") for gate in GATES),
+        ),
+        ("variant_id",),
+        empty=NO_TEXT,
+    )
+
+
 def survival_counts(data: ReportData) -> Table:
     """How many of the published comparisons survive, per model and over all models."""
     frame = survival(data).frame
@@ -303,6 +407,25 @@ def _counted(name: str) -> Callable[[Row], str]:
     return lambda row: fmt.count(row[name])
 
 
+def _times(gate: float) -> str:
+    return f"{gate:.2f}\u00d7"
+
+
+def _margin() -> str:
+    return f"{fmt.signed(100 * MARGIN, 1).removeprefix('+')} points"
+
+
+def _estimate_of(row: Row, name: str, metric: Metric) -> str:
+    if row[name] is None:
+        return row.get(f"{name}_note") or "not finite"
+    return fmt.value(row[name], metric) + fmt.interval(row[f"{name}_low"], row[f"{name}_high"], metric)
+
+
+def _change_of(row: Row, name: str) -> str:
+    place = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"], "note": ""}
+    return fmt.NONE if row[name] is None else fmt.difference(place, METRICS[name])
+
+
 def _stars(p: float | None) -> str:
     return "" if p is None else "*" * sum(p < limit for limit in (0.05, 0.01, 0.001))
 
@@ -315,6 +438,26 @@ def _paired_change(row: Row) -> str:
 def _of_clusters(row: Row) -> str:
     return fmt.NONE if row["n_changed"] is None else f"{row['n_changed']} of {row['n_clusters']}"
 
+
+_ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
+
+_GATE_COUNTS = {
+    "variants": "Variants",
+    "passed": "Passed",
+    "passed_worse": "Passed, worse",
+    "passed_equivalent": "Passed, equivalent",
+    "stopped": "Stopped",
+    "stopped_worse": "Stopped, worse",
+    "stopped_equivalent": "Stopped, equivalent",
+    "passed_unreadable": "Passed, cannot be read",
+}
+
+_GATED: dict[str, Any] = {
+    "model": pl.String,
+    **dict.fromkeys(("gate", "margin"), pl.Float64),
+    **dict.fromkeys(_GATE_COUNTS, pl.Int64),
+    **dict.fromkeys(("worse_names", "equivalent_names", "model_id"), pl.String),
+}
 
 _SURVIVING = {
     "model": "",
@@ -339,6 +482,8 @@ EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "directions": directions,
     "survival_counts": survival_counts,
     "survival": survival,
+    "perplexity_gate": perplexity_gate,
+    "perplexity_blindness": perplexity_blindness,
 }
 """Tables of what can be relied on; on the page they come first under Tables."""
 

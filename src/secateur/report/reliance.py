@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from secateur.identity import Plain
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.decomposition import NEUTRAL_DIRECTION
 from secateur.metrics.published import SIGNIFICANT
@@ -12,7 +13,7 @@ from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
 from secateur.report.data import ReportData, Row, Variant, measured
-from secateur.report.evidence import change_title, changes_counted, directions, survival_counts
+from secateur.report.evidence import change_title, changes_counted, directions, perplexity_gate, survival_counts
 from secateur.report.table import anchor
 
 
@@ -124,7 +125,38 @@ def why(data: ReportData) -> Iterator[Claim]:
         yield Claim(EVIDENCE, (*parts, "."), model=model, row=anchor("directions", [value for _, value in where]))
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why)
+def gated(data: ReportData) -> Iterator[Claim]:
+    """Would a gate on perplexity have caught a change of bias?"""
+    for row in perplexity_gate(data).frame.iter_rows(named=True):
+        where = (("model_id", row["model_id"]), ("gate", row["gate"]))
+
+        def number(name: str, row: Row = row, where: tuple[tuple[str, Plain], ...] = where) -> Quantity:
+            return Quantity(fmt.count(row[name]), "perplexity_gate", where, (name,))
+
+        if not row["variants"]:
+            continue
+        margin = fmt.signed(100 * row["margin"], 1).removeprefix("+")
+        parts: list[Part] = [
+            f"{_whose(data, row['model_id'])}A gate that passes a perplexity of at most {row['gate']:.2f} times "
+            "dense's passes ",
+            number("passed"),
+            " of ",
+            number("variants"),
+            f" {_plural(row['variants'], 'variant')} that can be read; in ",
+            number("passed_worse"),
+            f" of these diff-bias or abstention is worse by more than {margin} points with the whole interval",
+        ]
+        parts += [f" ({row['worse_names']})"] if row["worse_names"] else []
+        parts += ["; of the ", number("stopped"), " that it stops ", number("stopped_equivalent")]
+        parts.append(f" {'is' if row['stopped_equivalent'] == 1 else 'are'} equivalent in both")
+        parts += [f" ({row['equivalent_names']})"] if row["equivalent_names"] else []
+        if row["passed_unreadable"]:
+            parts += ["; and it passes ", number("passed_unreadable"), " that cannot be read"]
+        anchored = anchor("perplexity_gate", [value for _, value in where])
+        yield Claim(EVIDENCE, (*parts, "."), model=row["model_id"], row=anchored)
+
+
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, gated)
 """What claims of this kind are made, in order."""
 
 
