@@ -9,6 +9,7 @@ from secateur.metrics.catalogue import METRICS
 from secateur.records.store import Store
 from secateur.report import format as fmt
 from secateur.report.claims import make_claims
+from secateur.report.evidence import slope_text
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 
@@ -44,6 +45,8 @@ def test_every_number_is_found_again_by_its_query(scripted_data):
                 expected = fmt.share((place["low"], place["high"]), place["value"])
             else:
                 expected = fmt.difference({**place, "note": ""}, METRICS["srs_all"])
+        elif quantity.table == "dose_regression":
+            expected = slope_text(row)
         elif quantity.table in COUNTED:
             expected = fmt.count(row[quantity.columns[0]])
         elif quantity.table == "sparsity":

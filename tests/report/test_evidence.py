@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.known.models import KnownBackend, always, ask, asked, make_items, recipe
@@ -342,3 +343,59 @@ def test_without_text_no_gate_can_be_judged(few_templates):
         assert TABLES[name](few_templates).n_rows == 0
     with drawing():
         assert FIGURES["perplexity_blindness"](few_templates).canvas is None
+
+
+def test_what_cannot_be_read_is_left_out_of_the_slopes_and_named(scripted_data):
+    frame = TABLES["dose_regression"](scripted_data).frame.filter(readout="sampled")
+    lost = [v.label for v in scripted_data.variants[1:] if not scripted_data.state(v, "sampled").readable]
+    assert "random 0.7" in lost
+    ours = frame.filter(pl.col("unit").str.starts_with("points"))
+    assert set(ours["left_out"]) == {", ".join(lost)}
+    assert set(ours["n_variants"]) == {len(scripted_data.variants) - 1 - len(lost)}
+
+
+def test_without_an_achieved_sparsity_there_is_no_slope(gated):
+    (row,) = TABLES["dose_regression"](gated).frame.filter(readout="letter").iter_rows(named=True)
+    assert row["note"] == "no method was seen at a sparsity above 0"
+    assert row["left_out"].count(",") == len(gated.variants) - 2
+
+
+def test_the_slope_of_every_method_and_their_differences(rich_data):
+    frame = TABLES["dose_regression"](rich_data).frame
+    ours = frame.filter(readout="sampled").filter(pl.col("unit").str.starts_with("points"))
+    assert ours["term"].to_list() == [
+        "magnitude",
+        "wanda",
+        "wanda-pia",
+        "wanda \u2212 magnitude",
+        "wanda-pia \u2212 magnitude",
+    ]
+    slopes = dict(ours.select("term", "value").iter_rows())
+    assert slopes["wanda \u2212 magnitude"] == pytest.approx(slopes["wanda"] - slopes["magnitude"])
+    (published,) = frame.filter(pl.col("term").str.ends_with("as published")).iter_rows(named=True)
+    found = rich_data.published.regression.filter(term="sparsity").row(0, named=True)
+    assert published["value"] == found["coefficient"]
+
+
+def test_one_method_has_the_slope_of_a_line_through_its_shares(rich_data):
+    """By hand: weighted least squares on the table of categories, which has the same normal equations."""
+    one = replace(rich_data, variants=tuple(v for v in rich_data.variants if v.dense or v.method == "magnitude"))
+    (row,) = TABLES["dose_regression"](one).frame.filter(readout="letter").iter_rows(named=True)
+    levels, x, y, weights = [], [], [], []
+    for variant in one.variants:
+        for category in ("Age", "Religion"):
+            found = one.metric(variant, "srs_all", readout="letter", condition="ambig", category=category)
+            levels.append([category == "Age", category == "Religion"])
+            x.append(variant.achieved)
+            y.append(found["value"])
+            weights.append(found["n_items"])
+    root = np.sqrt(weights)
+    design = np.column_stack([x, levels]) * root[:, None]
+    solved = np.linalg.lstsq(design, np.array(y) * root, rcond=None)[0]
+    assert row["value"] == pytest.approx(solved[0])
+
+
+def test_a_dense_model_that_guesses_has_no_slope(few_templates):
+    frame = TABLES["dose_regression"](few_templates).frame.filter(term="none")
+    assert set(frame["note"]) == {"the dense model itself is broken, guesses or was not run"}
+    assert not any("along a line" in claim.text for claim in evidence_of(few_templates))

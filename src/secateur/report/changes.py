@@ -151,6 +151,45 @@ def direction_rows(
     return pl.DataFrame(rows, schema=DIRECTION_COLUMNS)
 
 
+DOSE_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("variant", "readout", "category"), pl.String),
+    "cluster": pl.Int64,
+    "items": pl.Float64,
+    "stereotype": pl.Float64,
+}
+"""Columns of ``dose_rows``."""
+
+
+def dose_rows(frames: Mapping[str, pl.DataFrame], items: pl.DataFrame, *, readout: str) -> pl.DataFrame:
+    """The stereotype share over all answers to ambiguous items, per variant and cluster: what a regression needs.
+
+    Args:
+        frames: Outcomes by variant, of one readout.
+        items: Rows of the table ``items``.
+        readout: What the readout is called.
+
+    Returns:
+        Columns ``DOSE_COLUMNS``: items with roles, and the mean of their stereotype shares.
+    """
+    found = [pl.DataFrame(schema=DOSE_COLUMNS)]
+    for key, frame in frames.items():
+        kept = count_outcomes(frame, items).of(condition="ambig").with_roles()
+        categories = pl.Series(kept.categories, dtype=pl.String)
+        rows = pl.DataFrame(
+            {
+                "category": categories.gather(kept.category),
+                "cluster": kept.cluster,
+                "stereotype": kept.stereotype / kept.answers,
+            }
+        )
+        found.append(
+            rows.group_by("category", "cluster", maintain_order=True)
+            .agg(pl.len().cast(pl.Float64).alias("items"), pl.col("stereotype").mean())
+            .select(pl.lit(key).alias("variant"), pl.lit(readout).alias("readout"), *list(DOSE_COLUMNS)[2:])
+        )
+    return pl.concat(found)
+
+
 def _interval(
     name: str,
     difference: Difference,

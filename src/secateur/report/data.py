@@ -187,6 +187,7 @@ class ReportData:
         changes: Each pruned variant less dense, item by item, with clustered intervals and corrected tests: as
             ``changes.CHANGE_COLUMNS``.
         directions: Why the stereotype rate of each pruned variant changed: as ``changes.DIRECTION_COLUMNS``.
+        doses: Stereotype shares per variant and cluster: as ``changes.DOSE_COLUMNS``.
     """
 
     plan: Mapping[str, Any]
@@ -211,6 +212,7 @@ class ReportData:
     parsed: pl.DataFrame = field(default_factory=pl.DataFrame)
     changes: pl.DataFrame = field(default_factory=pl.DataFrame)
     directions: pl.DataFrame = field(default_factory=pl.DataFrame)
+    doses: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:

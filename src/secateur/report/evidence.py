@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
@@ -15,6 +16,7 @@ from secateur.metrics.decomposition import NEUTRAL_DIRECTION
 from secateur.metrics.metric import Metric
 from secateur.metrics.published import SIGNIFICANT
 from secateur.metrics.table import ALL
+from secateur.records.answers import SAMPLED
 from secateur.report import format as fmt
 from secateur.report.blindness import GATES, MARGIN, beside_perplexity
 from secateur.report.changes import EXCESSES
@@ -22,8 +24,12 @@ from secateur.report.data import ReportData, Row, measured
 from secateur.report.published import NOT_SAMPLED
 from secateur.report.rows import named, names
 from secateur.report.table import Column, Table
+from secateur.statistics.dose import dose_response
 
 NOTHING_BESIDE = "there is no variant whose answers could be set beside the dense model's"
+
+UNUSABLE_DENSE = "the dense model itself is broken, guesses or was not run"
+SLOPE_UNIT = "points per 10 points of achieved sparsity"
 
 NO_TEXT = "no text was read of any pruned variant"
 
@@ -283,6 +289,94 @@ def perplexity_blindness(data: ReportData) -> Table:
     )
 
 
+def dose_regression(data: ReportData) -> Table:
+    """Slopes of the stereotype rate over achieved sparsity, a method each, with clustered errors."""
+    rows: list[Row] = []
+    for model, name in data.models.items():
+        dense = data.dense_of(model)
+        for readout in data.readouts:
+            about: Row = {"model": name, "readout": readout, "model_id": model}
+            pruned = [v for v in data.of_model(model) if not v.dense]
+            kept = [v for v in pruned if data.state(v, readout).readable and v.achieved is not None]
+            left_out = ", ".join(v.label for v in pruned if v not in kept)
+            if not data.state(dense, readout).readable:
+                rows.append(about | {"term": "none", "left_out": left_out, "note": UNUSABLE_DENSE})
+                continue
+            of = {v.key: v for v in (dense, *kept)}
+            doses = data.doses.filter(pl.col("readout") == readout, pl.col("variant").is_in(list(of)))
+            fit = dose_response(
+                doses["stereotype"].to_numpy(),
+                doses["items"].to_numpy(),
+                np.array([of[key].achieved or 0.0 for key in doses["variant"]], np.float64),
+                [of[key].method for key in doses["variant"]],
+                doses["category"].to_list(),
+                doses["cluster"].to_numpy(),
+                level=data.level,
+            )
+            about |= {"left_out": left_out, "n_variants": len(kept), "n_clusters": fit.n_clusters, "note": fit.note}
+            rows += [
+                about
+                | {"term": f"{slope.method} \u2212 {slope.against}" if slope.against else slope.method}
+                | {column: getattr(slope, column) for column in ("value", "error", "p", "low", "high")}
+                | {"unit": SLOPE_UNIT}
+                for slope in fit.slopes
+            ] or [about | {"term": "none"}]
+        rows += _published_slope(data, model, name)
+    return Table(
+        "dose_regression",
+        "Dose and response",
+        "The stereotype rate over all answers to ambiguous items against achieved sparsity: least squares with a "
+        "level for each category at sparsity 0, dense included, and a slope for each method; errors are clustered by "
+        f"template over all variants. A slope is in points of the rate per {_per_ten()} of achieved sparsity, so it is "
+        "a difference of shares like the others, and exists where a logistic one does not. It says nothing of "
+        "thresholds: where the rate is flat and then steep it lies in between, so see the figure. A row with two "
+        "methods is the one's slope less the other's. Left out: variants that are broken, guess or were not run, and "
+        "those whose achieved sparsity is not known. As published: the logistic slope that all methods share there, at "
+        "nominal levels, answers as independent, in other units; whole under As published.",
+        pl.DataFrame(rows, schema=_SLOPES, orient="row"),
+        (
+            *_model(data),
+            Column("Readout", lambda row: row["readout"], "left"),
+            Column("Slope of", lambda row: row["term"], "left"),
+            Column("Per unit", lambda row: row["unit"] or fmt.NONE, "left"),
+            Column("Slope", slope_text),
+            Column("p", lambda row: fmt.p_value(row["p"])),
+            Column("Variants", lambda row: fmt.count(row["n_variants"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
+            Column("Left out", lambda row: row["left_out"] or fmt.NONE, "left"),
+            Column("Note", lambda row: row["note"] or "", "left"),
+        ),
+        ("model_id", "readout", "term"),
+        folded=True,
+    )
+
+
+def slope_text(row: Row) -> str:
+    """A slope with its interval, in its unit."""
+    if row["value"] is None:
+        return fmt.NONE
+    numbers = [row[name] for name in ("value", "low", "high")]
+    digits = 4
+    if row["unit"] == SLOPE_UNIT:
+        numbers = [None if number is None else 100 * _TEN * number for number in numbers]
+        digits = 2
+    value, low, high = (None if number is None else fmt.signed(number, digits) for number in numbers)
+    return f"{value} [{low}, {high}]" if low is not None else f"{value}"
+
+
+def _published_slope(data: ReportData, model: str, name: str) -> list[Row]:
+    if data.published is None:
+        return []
+    found = data.published.regression.filter(pl.col("model") == model)
+    row = next(iter(found.filter(pl.col("term") == "sparsity").iter_rows(named=True)), None)
+    about = {"model": name, "readout": SAMPLED, "term": "all methods, as published", "model_id": model}
+    if row is None:
+        return [about | {"note": found["note"][0]}]
+    numbers = {column: row[column] for column in ("value", "error", "p", "low", "high") if column != "value"}
+    unit = "log-odds per point of nominal level"
+    return [about | numbers | {"value": row["coefficient"], "unit": unit, "note": "answers as independent"}]
+
+
 def survival_counts(data: ReportData) -> Table:
     """How many of the published comparisons survive, per model and over all models."""
     frame = survival(data).frame
@@ -411,6 +505,10 @@ def _times(gate: float) -> str:
     return f"{gate:.2f}\u00d7"
 
 
+def _per_ten() -> str:
+    return f"{100 * _TEN:g} points"
+
+
 def _margin() -> str:
     return f"{fmt.signed(100 * MARGIN, 1).removeprefix('+')} points"
 
@@ -459,6 +557,15 @@ _GATED: dict[str, Any] = {
     **dict.fromkeys(("worse_names", "equivalent_names", "model_id"), pl.String),
 }
 
+_TEN = 0.1
+
+_SLOPES: dict[str, Any] = {
+    **dict.fromkeys(("model", "readout", "term", "unit"), pl.String),
+    **dict.fromkeys(("value", "error", "p", "low", "high"), pl.Float64),
+    **dict.fromkeys(("n_variants", "n_clusters"), pl.Int64),
+    **dict.fromkeys(("left_out", "note", "model_id"), pl.String),
+}
+
 _SURVIVING = {
     "model": "",
     "comparisons": "Comparisons",
@@ -484,6 +591,7 @@ EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "survival": survival,
     "perplexity_gate": perplexity_gate,
     "perplexity_blindness": perplexity_blindness,
+    "dose_regression": dose_regression,
 }
 """Tables of what can be relied on; on the page they come first under Tables."""
 

@@ -31,9 +31,11 @@ from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
 from secateur.report.changes import (
     DIRECTION_COLUMNS,
+    DOSE_COLUMNS,
     change_rows,
     correct_changes,
     direction_rows,
+    dose_rows,
     main_pairs,
     placed,
 )
@@ -152,6 +154,7 @@ def read_report_data(
         parsed=parsed,
         changes=correct_changes(pl.concat([model.changes for model in models])),
         directions=pl.concat([model.directions for model in models]),
+        doses=pl.concat([model.doses for model in models]),
     )
 
 
@@ -218,6 +221,7 @@ class _ModelRead:
     parsed: pl.DataFrame
     changes: pl.DataFrame
     directions: pl.DataFrame
+    doses: pl.DataFrame
 
 
 def _read_model(
@@ -289,6 +293,7 @@ def _read_model(
         parsed=again.parsed,
         changes=beside.changes,
         directions=beside.directions,
+        doses=beside.doses,
     )
 
 
@@ -454,6 +459,7 @@ class _BesideDense:
     coupling: dict[str, str]
     changes: pl.DataFrame
     directions: pl.DataFrame
+    doses: pl.DataFrame
 
 
 def _compare(
@@ -462,6 +468,7 @@ def _compare(
     """Every variant beside dense, per readout: numbers with floors, transitions, and changes item by item."""
     pairs, moves, coupling = [], [], {}
     directions = [pl.DataFrame(schema=DIRECTION_COLUMNS)]
+    doses = [pl.DataFrame(schema=DOSE_COLUMNS)]
     changes = [placed(pl.DataFrame(schema=DIFFERENCE_COLUMNS))]
     dense = next(variant for variant in variants if variant.dense)
     for readout in (LETTER, SAMPLED):
@@ -492,6 +499,7 @@ def _compare(
         own = main_pairs(whole, compared, items, dense=dense.key)
         changed = placed(change_rows(whole, compared, own, items, dense=dense.key, readout=readout, level=level))
         changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
+        doses.append(dose_rows(whole, items, readout=readout))
         directions.append(direction_rows(whole, own, items, dense=dense.key, readout=readout, level=level))
         second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
         for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
@@ -518,6 +526,7 @@ def _compare(
         coupling=coupling,
         changes=pl.concat(changes),
         directions=pl.concat(directions),
+        doses=pl.concat(doses),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import polars as pl
+
 from secateur.identity import Plain
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.decomposition import NEUTRAL_DIRECTION
@@ -13,7 +15,16 @@ from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
 from secateur.report.data import ReportData, Row, Variant, measured
-from secateur.report.evidence import change_title, changes_counted, directions, perplexity_gate, survival_counts
+from secateur.report.evidence import (
+    SLOPE_UNIT,
+    change_title,
+    changes_counted,
+    directions,
+    dose_regression,
+    perplexity_gate,
+    slope_text,
+    survival_counts,
+)
 from secateur.report.table import anchor
 
 
@@ -156,7 +167,27 @@ def gated(data: ReportData) -> Iterator[Claim]:
         yield Claim(EVIDENCE, (*parts, "."), model=row["model_id"], row=anchored)
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, gated)
+def sloped(data: ReportData) -> Iterator[Claim]:
+    """Model by model: the slope of each method, and whether slopes differ."""
+    frame = dose_regression(data).frame.filter(pl.col("unit") == SLOPE_UNIT, pl.col("readout") == data.main_readout)
+    for model in data.models:
+        rows = list(frame.filter(pl.col("model_id") == model).iter_rows(named=True))
+        if not rows:
+            continue
+        parts: list[Part] = [
+            f"{_whose(data, model)}With every 10 points of achieved sparsity the stereotype rate over all answers "
+            "changes by so many points along a line: "
+        ]
+        for place, row in enumerate(rows):
+            where = tuple((name, row[name]) for name in ("model_id", "readout", "term"))
+            parts += ["; " if place else "", f"{row['term']} "]
+            parts.append(Quantity(slope_text(row), "dose_regression", where, ("value", "low", "high")))
+        parts.append(f". Left out: {rows[0]['left_out']}." if rows[0]["left_out"] else ".")
+        key = [rows[0][name] for name in ("model_id", "readout", "term")]
+        yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("dose_regression", key))
+
+
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, gated, sloped)
 """What claims of this kind are made, in order."""
 
 
