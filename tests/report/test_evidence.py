@@ -327,6 +327,7 @@ def test_perplexity_stands_beside_both_changes_and_their_verdicts(gated):
     assert rows["never finite"]["ratio"] is None
     assert not rows["never finite"]["passes_1.05"]
     assert rows["quietly silent"]["diff_bias_ambig_verdict"] == "undefined"
+    assert {row["kl_note"] for row in rows.values()} == {"not measured"}
 
 
 def test_the_figure_frames_what_can_be_read_and_names_the_rest(gated):

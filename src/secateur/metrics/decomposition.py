@@ -20,8 +20,8 @@ from secateur.statistics.clustered import Clusters, Contributions, clustered_int
 PARTS = ("whole", "abstention", "reading", "direction")
 """The change of ``srs_all``, and the three parts it is the sum of."""
 
-NO_DIRECTION = "{} no answer names a group, so there is no direction to compare with"
-NO_NEW = "no answer that was unknown when dense names a group in the variant"
+NO_DIRECTION = "no answer names a group {}"
+NO_NEW = "no answer that dense withheld names a group"
 
 NEUTRAL_DIRECTION = 0.5
 
@@ -56,7 +56,7 @@ def decompose(beside: Beside, chosen: NDArray[np.bool_]) -> dict[str, Difference
         for part in (side.stereotype, side.counter, side.unknown)  # type: ignore[attr-defined]
     ]
     numbers = np.stack(shares, axis=1).astype(np.float64)
-    clusters = Clusters.of(beside.first.cluster[used])
+    clusters = beside.clusters_of(used)
     means = numbers[used].mean(axis=0)
     ends = [_ends(side) for side in (means[:3], means[3:])]
     found = {}

@@ -151,8 +151,38 @@ def difference_table(
     """
     counts = [count_outcomes(frame, items) for frame in (baseline, variant)]
     soft = "mass" in baseline.columns and "mass" in variant.columns
-    chosen = [metric for metric in _with_terms("answers", metrics) if soft or not metric.soft]
-    return _table(put_beside(*counts), chosen, items, names=names, readout=readout, level=level, pairs=pairs, by=by)
+    chosen = [metric.name for metric in _with_terms("answers", metrics) if soft or not metric.soft]
+    beside = put_beside(*counts)
+    return counted_differences(
+        beside, items, metrics=chosen, names=names, readout=readout, level=level, pairs=pairs, by=by
+    )
+
+
+def counted_differences(
+    beside: Beside,
+    items: pl.DataFrame,
+    *,
+    metrics: Collection[str],
+    names: tuple[str, str],
+    readout: str,
+    level: float = 0.95,
+    pairs: Pairs | None = None,
+    by: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """As ``difference_table``, of answers that are counted already.
+
+    Args:
+        beside: Counts of the two.
+        items: Rows of the table ``items``.
+        metrics: Names of those that are wanted.
+        names: What the two are called.
+        readout: What the readout is called.
+        level: Of the two-sided intervals.
+        pairs: The same answers paired, for ``p_naive``.
+        by: As in ``difference_table``.
+    """
+    chosen = _with_terms("answers", metrics)
+    return _table(beside, chosen, items, names=names, readout=readout, level=level, pairs=pairs, by=by)
 
 
 def excess_table(
@@ -232,10 +262,11 @@ def _table(
     by: Collection[str] | None = None,
 ) -> pl.DataFrame:
     rows = []
+    same = pairs is not None and np.array_equal(pairs.item, beside.first.item)
     for condition, kind, part, weighting, chosen in _parts(beside, items, by):
         paired = None
         if pairs is not None and weighting == "items":
-            paired = pairs.select(np.isin(pairs.item, beside.first.item[chosen]))
+            paired = pairs.select(chosen if same else np.isin(pairs.item, beside.first.item[chosen]))
         for metric in metrics:
             if condition not in metric.conditions:
                 continue

@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from secateur.metrics.counts import count_outcomes
+from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
 from secateur.metrics.decomposition import PARTS, decompose, new_direction, share_interval
 from secateur.metrics.differences import (
     CORRECTED,
     DIFFERENCE_COLUMNS,
     corrected,
-    difference_table,
+    counted_differences,
     excess_table,
 )
-from secateur.metrics.paired import Difference, put_beside
+from secateur.metrics.paired import Beside, Difference, put_beside
 from secateur.metrics.table import ALL, Compared
 from secateur.metrics.transitions import Pairs, pair_outcomes
 from secateur.statistics.clustered import clustered_interval
@@ -54,8 +54,22 @@ def main_pairs(
     return {key: pair_outcomes(frames[dense], frames[key], items) for key in compared.pairs}
 
 
+def count_beside(frames: Mapping[str, pl.DataFrame], items: pl.DataFrame, *, dense: str) -> dict[str, Beside]:
+    """Answers of every variant counted beside the dense model's; the dense model beside itself too.
+
+    Args:
+        frames: Outcomes by variant, of one readout.
+        items: Rows of the table ``items``.
+        dense: The dense variant's key.
+    """
+    first = count_outcomes(frames[dense], items)
+    return {
+        key: put_beside(first, first if key == dense else count_outcomes(frame, items)) for key, frame in frames.items()
+    }
+
+
 def change_rows(
-    frames: Mapping[str, pl.DataFrame],
+    counted: Mapping[str, Beside],
     compared: Compared,
     pairs: Mapping[str, Pairs],
     items: pl.DataFrame,
@@ -67,7 +81,7 @@ def change_rows(
     """The primary metrics of each variant less the dense model's, and transitions less their floor.
 
     Args:
-        frames: Outcomes by variant, of one readout.
+        counted: From ``count_beside``.
         compared: The same variants beside the dense model, with the floor.
         pairs: From ``main_pairs``.
         items: Rows of the table ``items``.
@@ -82,7 +96,7 @@ def change_rows(
     found = [pl.DataFrame(schema=DIFFERENCE_COLUMNS)]
     for key, figure in compared.pairs.items():
         about: dict[str, Any] = {"names": (dense, key), "readout": readout, "level": level, "by": _BY}
-        found.append(difference_table(frames[dense], frames[key], items, pairs=pairs[key], metrics=PRIMARY, **about))
+        found.append(counted_differences(counted[key], items, pairs=pairs[key], metrics=PRIMARY, **about))
         if compared.floor is not None:
             found.append(excess_table(compared.floor, figure, items, metrics=EXCESSES, **about))
     return pl.concat(found)
@@ -99,21 +113,17 @@ DIRECTION_COLUMNS: dict[str, Any] = {
 
 
 def direction_rows(
-    frames: Mapping[str, pl.DataFrame],
+    counted: Mapping[str, Beside],
     pairs: Mapping[str, Pairs],
-    items: pl.DataFrame,
     *,
-    dense: str,
     readout: str,
     level: float,
 ) -> pl.DataFrame:
     """Why the stereotype rate of ambiguous items changed, per variant, over all items and per category.
 
     Args:
-        frames: Outcomes by variant, of one readout.
+        counted: From ``count_beside``.
         pairs: From ``main_pairs``.
-        items: Rows of the table ``items``.
-        dense: The dense variant's key.
         readout: What the readout is called.
         level: Of the two-sided intervals.
 
@@ -121,15 +131,14 @@ def direction_rows(
         Columns ``DIRECTION_COLUMNS``: the parts of ``decompose`` and, as a share, ``new_direction``, each with its
         clustered interval; undefined ones are null, with a note.
     """
-    first = count_outcomes(frames[dense], items)
     rows = []
     for key, own in pairs.items():
-        beside = put_beside(first, count_outcomes(frames[key], items))
-        for category in (ALL, *first.categories):
+        beside = counted[key]
+        for category in (ALL, *own.categories):
             inside = [
-                (counted.condition == 0)
-                & (True if category == ALL else counted.category == counted.categories.index(category))
-                for counted in (beside.first, own)
+                (side.condition == CONDITIONS.index("ambig"))
+                & (True if category == ALL else side.category == side.categories.index(category))
+                for side in (beside.first, own)
             ]
             if not inside[0].any():
                 continue
@@ -160,20 +169,20 @@ DOSE_COLUMNS: dict[str, Any] = {
 """Columns of ``dose_rows``."""
 
 
-def dose_rows(frames: Mapping[str, pl.DataFrame], items: pl.DataFrame, *, readout: str) -> pl.DataFrame:
+def dose_rows(counted: Mapping[str, Beside], *, readout: str) -> pl.DataFrame:
     """The stereotype share over all answers to ambiguous items, per variant and cluster: what a regression needs.
 
     Args:
-        frames: Outcomes by variant, of one readout.
-        items: Rows of the table ``items``.
+        counted: From ``count_beside``.
         readout: What the readout is called.
 
     Returns:
         Columns ``DOSE_COLUMNS``: items with roles, and the mean of their stereotype shares.
     """
     found = [pl.DataFrame(schema=DOSE_COLUMNS)]
-    for key, frame in frames.items():
-        kept = count_outcomes(frame, items).of(condition="ambig").with_roles()
+    for key, beside in counted.items():
+        kept = beside.second.of(condition="ambig").with_roles()
+        assert isinstance(kept, Counts)
         categories = pl.Series(kept.categories, dtype=pl.String)
         rows = pl.DataFrame(
             {

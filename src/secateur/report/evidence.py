@@ -160,9 +160,9 @@ def directions(data: ReportData) -> Table:
         "direction at their mean share (Shapley's split, which prefers no order). A rate that rises by lost abstention "
         "alone is a model that withholds less and leans as before. New answers: of the pairs that were unknown when "
         f"dense and name a group now, the share of the stereotype; {fmt.percent(NEUTRAL_DIRECTION, 0)} is neutral, "
-        "whatever direction dense had. Intervals are clustered by templates. Same draws on both sides. Ambiguous items "
-        "with roles. Largest letter: of all answers at a letter, over all categories; a collapse onto one letter names "
-        "groups too.",
+        "whatever direction dense had. Where one side names no group the parts are undefined. Intervals are clustered "
+        "by templates. Same draws on both sides. Ambiguous items with roles. Largest letter: of all answers at a "
+        "letter, over all categories; a collapse onto one letter names groups too.",
         named(data, frame),
         (
             *names(data),
@@ -180,7 +180,6 @@ def directions(data: ReportData) -> Table:
             Column("Direction of new answers", _new_direction),
             Column("Items with new answers", lambda row: fmt.count(row["n_new_items"])),
             Column("Largest letter", lambda row: fmt.percent(row["letter_share_max"])),
-            Column("Note", lambda row: "; ".join(filter(None, (row["note"], row["new_note"]))), "left"),
         ),
         ("variant_id", "readout", "category"),
         on_page=(pl.col("category") == ALL),
@@ -277,7 +276,7 @@ def perplexity_blindness(data: ReportData) -> Table:
             *names(data),
             Column("State", lambda row: row["state"], "left"),
             Column("Perplexity / dense", lambda row: _estimate_of(row, "ratio", METRICS["perplexity_ratio"])),
-            Column("KL from dense", lambda row: _estimate_of(row, "kl", METRICS["kl"]), "right"),
+            Column("KL from dense", _kl),
             Column("Diff-bias, change", lambda row: _change_of(row, "diff_bias_ambig")),
             Column("Verdict", verdict("diff_bias_ambig"), "left"),
             Column("Unknown rate, change", lambda row: _change_of(row, "usr_all")),
@@ -478,10 +477,12 @@ def _states(data: ReportData) -> pl.DataFrame:
 
 def _points(row: Row, name: str) -> str:
     place = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"], "note": ""}
-    return fmt.NONE if row[name] is None else fmt.difference(place, METRICS["srs_all"])
+    return "undefined" if row[name] is None else fmt.difference(place, METRICS["srs_all"])
 
 
 def _new_direction(row: Row) -> str:
+    if row["new_direction"] is None:
+        return "none"
     return fmt.share((row["new_direction_low"], row["new_direction_high"]), row["new_direction"])
 
 
@@ -517,6 +518,11 @@ def _estimate_of(row: Row, name: str, metric: Metric) -> str:
     if row[name] is None:
         return row.get(f"{name}_note") or "not finite"
     return fmt.value(row[name], metric) + fmt.interval(row[f"{name}_low"], row[f"{name}_high"], metric)
+
+
+def _kl(row: Row) -> str:
+    bound = row["kl"] is not None and row["kl_note"].startswith("lower bound")
+    return ("at least " if bound else "") + _estimate_of(row, "kl", METRICS["kl"])
 
 
 def _change_of(row: Row, name: str) -> str:

@@ -62,7 +62,10 @@ def render(
         want=want,
         warnings=[claim for claim in claims if claim.kind == WARNING],
         findings=_by_model(data, [claim for claim in claims if claim.kind == FINDING]),
-        evidence=_by_model(data, [claim for claim in claims if claim.kind == EVIDENCE]),
+        # What is about all models comes first here.
+        evidence=sorted(
+            _by_model(data, [claim for claim in claims if claim.kind == EVIDENCE]), key=lambda group: bool(group[0])
+        ),
         evidence_tables=[tables[name] for name in EVIDENCE_TABLES if tables[name].n_rows],
         limits=[claim for claim in claims if claim.kind == LIMIT],
         first=[_page_table(tables[name]) for name in FIRST_TABLES],

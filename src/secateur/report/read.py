@@ -34,6 +34,7 @@ from secateur.report.changes import (
     DOSE_COLUMNS,
     change_rows,
     correct_changes,
+    count_beside,
     direction_rows,
     dose_rows,
     main_pairs,
@@ -497,10 +498,11 @@ def _compare(
         pairs.append(_equal_seeds_only(found, baseline, dict(frames), again))
         whole = {dense.key: answers.frames[dense.key][readout], **dict(frames)}
         own = main_pairs(whole, compared, items, dense=dense.key)
-        changed = placed(change_rows(whole, compared, own, items, dense=dense.key, readout=readout, level=level))
+        sides = count_beside(whole, items, dense=dense.key)
+        changed = placed(change_rows(sides, compared, own, items, dense=dense.key, readout=readout, level=level))
         changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
-        doses.append(dose_rows(whole, items, readout=readout))
-        directions.append(direction_rows(whole, own, items, dense=dense.key, readout=readout, level=level))
+        doses.append(dose_rows(sides, readout=readout))
+        directions.append(direction_rows(sides, own, readout=readout, level=level))
         second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
         for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
             for condition in CONDITIONS:
