@@ -36,7 +36,8 @@ def changed(data: ReportData) -> Iterator[Claim]:
         def number(name: str, row: Row = row, where: tuple[tuple[str, str], ...] = where) -> Quantity:
             return Quantity(fmt.count(row[name]), "changes_counted", where, (name,))
 
-        if not row["tested"]:
+        # The right answer to an ambiguous item is the unknown one, of which there is a sentence.
+        if not row["tested"] or (row["metric"], row["condition"]) == ("accuracy", "ambig"):
             continue
         title = change_title(row["metric"], row["condition"])
         parts: list[Part] = [
@@ -221,7 +222,7 @@ def _whose(data: ReportData, model: str) -> str:
 
 
 def _what(row: Row) -> str:
-    return "its floor" if row["metric"] in EXCESSES else "dense"
+    return "the floor" if row["metric"] in EXCESSES else "dense"
 
 
 def _plural(number: int, word: str) -> str:
