@@ -11,7 +11,8 @@ from tests.known.models import MODELS, SEEDS, KnownBackend, ask, asked, recipe
 from tests.known.test_answers import COLUMNS, FIRST, LETTER_COLUMNS
 
 from secateur.records.answers import LETTER, SAMPLED
-from secateur.report.claims import LIMIT, WARNING, make_claims
+from secateur.report.claim import LIMIT, WARNING
+from secateur.report.claims import make_claims
 from secateur.report.data import BROKEN, GUESSING, OK, UNCHECKED
 from secateur.report.format import percent
 

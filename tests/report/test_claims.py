@@ -9,10 +9,15 @@ from secateur.metrics.catalogue import METRICS
 from secateur.records.store import Store
 from secateur.report import format as fmt
 from secateur.report.claims import make_claims
+from secateur.report.evidence import slope_text
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
+
+
+COUNTED = ("changes_counted", "survival_counts", "perplexity_gate")
+"""Tables of whole numbers."""
 
 
 def claims_of(tmp_path, **changes):
@@ -32,7 +37,19 @@ def test_every_number_is_found_again_by_its_query(scripted_data):
         rows = tables[quantity.table].frame.filter(*(pl.col(name) == value for name, value in quantity.where))
         assert rows.height == 1
         row = rows.row(0, named=True)
-        if quantity.table == "sparsity":
+        if quantity.table == "changes":
+            expected = fmt.difference(row, METRICS[row["metric"]])
+        elif quantity.table == "directions":
+            place = dict(zip(("value", "low", "high"), (row[name] for name in quantity.columns), strict=True))
+            if quantity.columns[0] == "new_direction":
+                expected = fmt.share((place["low"], place["high"]), place["value"])
+            else:
+                expected = fmt.difference({**place, "note": ""}, METRICS["srs_all"])
+        elif quantity.table == "dose_regression":
+            expected = slope_text(row)
+        elif quantity.table in COUNTED:
+            expected = fmt.count(row[quantity.columns[0]])
+        elif quantity.table == "sparsity":
             expected = fmt.sparsity(row["achieved_sparsity"])
         elif quantity.table == "items":
             expected = (
@@ -116,7 +133,8 @@ def test_limits(scripted_data):
     for part in (
         "treat items as independent",
         "8 clusters",
-        "described here, not judged",
+        "described, not judged",
+        "a change that is not shown is not shown to be none",
         "No floor for the letter",
         "One mask per level",
     ):

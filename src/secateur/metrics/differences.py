@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from secateur.metrics.transitions import Pairs, gained_and_lost
 from secateur.records.outcomes import role_codes
 from secateur.statistics.clustered import clustered_interval, clustered_p, cr2
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.multiple import benjamini_hochberg, holm
 from secateur.statistics.naive import mcnemar_mid_p
 
 CLUSTERED = "paired by item, clustered: CR2 with t, or Korn-Graubard where changes are rare"
@@ -33,6 +34,10 @@ DIFFERENCE_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("method", "target", "note"), pl.String),
 }
 """Columns of ``difference_table``."""
+
+
+CORRECTED: dict[str, Any] = {**DIFFERENCE_COLUMNS, "p_holm": pl.Float64, "p_bh": pl.Float64}
+"""Columns of a comparison's differences."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,21 @@ def tested(beside: Beside, difference: Difference, *, level: float) -> Tested:
         difference: From ``beside.difference``.
         level: Of the two-sided interval.
     """
-    n_answers = beside.n_answers(difference.used)
     note = ""
     if beside.lost_first or beside.lost_second:
         note = f"{beside.lost_first:,} and {beside.lost_second:,} items were asked of one side only and left out"
+    return judged(difference, n_answers=beside.n_answers(difference.used), level=level, note=note)
+
+
+def judged(difference: Difference, *, n_answers: int, level: float, note: str = "") -> Tested:
+    """Interval and test of a difference, wherever it was taken.
+
+    Args:
+        difference: With what each item adds to it.
+        n_answers: Answers, or pairs, behind it.
+        level: Of the two-sided interval.
+        note: What a reader must know of it.
+    """
     contributions = difference.contributions
     if contributions is None:
         estimate = Estimate(
@@ -112,6 +128,8 @@ def difference_table(
     readout: str,
     level: float = 0.95,
     pairs: Pairs | None = None,
+    metrics: Collection[str] | None = None,
+    by: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Every metric of one variant's answers less that of another's: overall, per category, polarity and group.
 
@@ -123,6 +141,9 @@ def difference_table(
         readout: What the readout is called.
         level: Of the two-sided intervals.
         pairs: The same answers paired, for ``p_naive``.
+        metrics: Names of those that are wanted; all if ``None``.
+        by: Kinds of parts that are wanted, as in the column ``by``, with items weighing the same; all, in either
+            weighting, if ``None``.
 
     Returns:
         Columns ``DIFFERENCE_COLUMNS``. ``by`` and ``part`` say which items: all, those of a category, of a polarity, or
@@ -131,12 +152,50 @@ def difference_table(
     """
     counts = [count_outcomes(frame, items) for frame in (baseline, variant)]
     soft = "mass" in baseline.columns and "mass" in variant.columns
-    metrics = [metric for metric in _with_terms("answers") if soft or not metric.soft]
-    return _table(put_beside(*counts), metrics, items, names=names, readout=readout, level=level, pairs=pairs)
+    chosen = [metric.name for metric in _with_terms("answers", metrics) if soft or not metric.soft]
+    beside = put_beside(*counts)
+    return counted_differences(
+        beside, items, metrics=chosen, names=names, readout=readout, level=level, pairs=pairs, by=by
+    )
+
+
+def counted_differences(
+    beside: Beside,
+    items: pl.DataFrame,
+    *,
+    metrics: Collection[str],
+    names: tuple[str, str],
+    readout: str,
+    level: float = 0.95,
+    pairs: Pairs | None = None,
+    by: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """As ``difference_table``, of answers that are counted already.
+
+    Args:
+        beside: Counts of the two.
+        items: Rows of the table ``items``.
+        metrics: Names of those that are wanted.
+        names: What the two are called.
+        readout: What the readout is called.
+        level: Of the two-sided intervals.
+        pairs: The same answers paired, for ``p_naive``.
+        by: As in ``difference_table``.
+    """
+    chosen = _with_terms("answers", metrics)
+    return _table(beside, chosen, items, names=names, readout=readout, level=level, pairs=pairs, by=by)
 
 
 def excess_table(
-    floor: Pairs, figure: Pairs, items: pl.DataFrame, *, names: tuple[str, str], readout: str, level: float = 0.95
+    floor: Pairs,
+    figure: Pairs,
+    items: pl.DataFrame,
+    *,
+    names: tuple[str, str],
+    readout: str,
+    level: float = 0.95,
+    metrics: Collection[str] | None = None,
+    by: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Every metric of pairs less its floor: ``before`` is the floor, ``after`` the figure, ``value`` the excess.
 
@@ -147,15 +206,49 @@ def excess_table(
         names: What the dense model and the variant are called.
         readout: What the readout is called.
         level: Of the two-sided intervals.
+        metrics: As in ``difference_table``.
+        by: Likewise.
 
     Returns:
         As ``difference_table``.
     """
-    return _table(put_beside(floor, figure), _with_terms("pairs"), items, names=names, readout=readout, level=level)
+    chosen = _with_terms("pairs", metrics)
+    return _table(put_beside(floor, figure), chosen, items, names=names, readout=readout, level=level, by=by)
 
 
-def _with_terms(over: Over) -> list[Metric]:
-    return [metric for metric in METRICS.values() if metric.over == over and metric.terms is not None]
+def corrected(differences: pl.DataFrame) -> pl.DataFrame:
+    """Add ``p_holm`` and ``p_bh``.
+
+    A family is one metric, readout and condition over all rows of one kind of part: all variants, and of parts such as
+    categories all of them. A difference that is undefined counts as not rejected.
+
+    Args:
+        differences: Columns ``DIFFERENCE_COLUMNS``, of all variants.
+
+    Returns:
+        Columns ``CORRECTED``, family by family.
+    """
+    family = ("readout", "condition", "by", "weighting", "metric")
+    parts = [pl.DataFrame(schema=CORRECTED)]
+    for part in differences.partition_by(family, maintain_order=True):
+        p = part["p"].drop_nulls().to_list()
+        at = pl.Series(range(part.height)).filter(part["p"].is_not_null())
+        columns = {}
+        for name, correct in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+            values: list[float | None] = [None] * part.height
+            for place, value in zip(at, correct(p, family=part.height) if p else (), strict=True):
+                values[place] = float(value)
+            columns[name] = pl.Series(values, dtype=pl.Float64)
+        parts.append(part.with_columns(**columns))
+    return pl.concat(parts)
+
+
+def _with_terms(over: Over, wanted: Collection[str] | None) -> list[Metric]:
+    return [
+        metric
+        for metric in METRICS.values()
+        if metric.over == over and metric.terms is not None and (wanted is None or metric.name in wanted)
+    ]
 
 
 def _table(
@@ -167,12 +260,14 @@ def _table(
     readout: str,
     level: float,
     pairs: Pairs | None = None,
+    by: Collection[str] | None = None,
 ) -> pl.DataFrame:
     rows = []
-    for condition, by, part, weighting, chosen in _parts(beside, items):
+    same = pairs is not None and np.array_equal(pairs.item, beside.first.item)
+    for condition, kind, part, weighting, chosen in _parts(beside, items, by):
         paired = None
         if pairs is not None and weighting == "items":
-            paired = pairs.select(np.isin(pairs.item, beside.first.item[chosen]))
+            paired = pairs.select(chosen if same else np.isin(pairs.item, beside.first.item[chosen]))
         for metric in metrics:
             if condition not in metric.conditions:
                 continue
@@ -187,7 +282,7 @@ def _table(
                     "variant": names[1],
                     "readout": readout,
                     "condition": condition,
-                    "by": by,
+                    "by": kind,
                     "part": part,
                     "weighting": weighting,
                     "metric": metric.name,
@@ -208,10 +303,20 @@ _OF_ESTIMATE = ("value", "low", "high", "level", "n_items", "n_answers", "n_clus
 _OF_TESTED = ("before", "after", "standard_error", "df", "p", "effective_clusters")
 
 
-def _parts(beside: Beside, items: pl.DataFrame) -> Iterator[tuple[str, str, str, Weighting, NDArray[np.bool_]]]:
+def _parts(
+    beside: Beside, items: pl.DataFrame, by: Collection[str] | None
+) -> Iterator[tuple[str, str, str, Weighting, NDArray[np.bool_]]]:
     """Which items to look at: condition, by what, which part, what weighs the same, and the items."""
+    for part in _all_parts(beside, items, groups=by is None or "group" in by):
+        if by is None or (part[1] in by and part[3] == "items"):
+            yield part
+
+
+def _all_parts(
+    beside: Beside, items: pl.DataFrame, *, groups: bool
+) -> Iterator[tuple[str, str, str, Weighting, NDArray[np.bool_]]]:
     first = beside.first
-    groups = stereotyped_groups(first.item, items)
+    group_of = stereotyped_groups(first.item, items) if groups else np.full(first.n_items, "")
     for number, condition in enumerate(CONDITIONS):
         inside = first.condition == number
         if not inside.any():
@@ -225,8 +330,8 @@ def _parts(beside: Beside, items: pl.DataFrame) -> Iterator[tuple[str, str, str,
         if isinstance(first, Counts):
             for place, polarity in enumerate(POLARITIES):
                 yield condition, "polarity", polarity, "items", inside & (first.polarity == place)
-        for group in sorted(set(groups[inside]) - {""}):
-            yield condition, "group", group, "items", inside & (groups == group)
+        for group in sorted(set(group_of[inside]) - {""}):
+            yield condition, "group", group, "items", inside & (group_of == group)
 
 
 def stereotyped_groups(keys: NDArray[np.uint64], items: pl.DataFrame) -> NDArray[np.str_]:

@@ -104,9 +104,10 @@ class Beside:
             return Difference(before, after, None, used, UNDEFINED_IN.format(which))
         each = additions[1] - additions[0]
         span = metric.range[1] - metric.range[0]
-        return Difference(before, after, Contributions(each, self._clusters_of(used), span=span), used)
+        return Difference(before, after, Contributions(each, self.clusters_of(used), span=span), used)
 
-    def _clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
+    def clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
+        """Clusters of some items, worked out once. Shapes: used [n_items]."""
         key = np.packbits(used).tobytes()
         if key not in self._clusters:
             self._clusters[key] = Clusters.of(self.first.cluster[used])
@@ -128,5 +129,7 @@ def put_beside(first: PerItem, second: PerItem) -> Beside:
     """
     if first.categories != second.categories:
         raise ValueError("counts of two different sets of items")
+    if np.array_equal(first.item, second.item):
+        return Beside(first, second, 0, 0)
     ours, theirs = np.isin(first.item, second.item), np.isin(second.item, first.item)
     return Beside(first.select(ours), second.select(theirs), int((~ours).sum()), int((~theirs).sum()))

@@ -14,10 +14,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from secateur.metrics.counts import item_columns
+from secateur.metrics.terms import ratio
 from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import role_codes
+from secateur.statistics.clustered import (
+    DRAWS,
+    EXACT_CLUSTERS,
+    Clusters,
+    Contributions,
+    clustered_interval,
+    sign_flip,
+)
 from secateur.statistics.intervals import z_value
 from secateur.statistics.multiple import benjamini_hochberg, holm
 from secateur.statistics.published import (
@@ -48,6 +59,8 @@ ITEM_COUNTS: dict[str, Any] = {
 """Columns of ``count_items``."""
 
 NO_VALID = "no valid answer"
+ONE_CLUSTER = "all items are of one cluster"
+_NOTHING = 1e-12
 _SUMS = ("n", "n_valid", "stereotype", "unknown")
 _EPSILON = 1e-10
 
@@ -311,6 +324,95 @@ def correct_tests(tests: pl.DataFrame) -> pl.DataFrame:
         column = pl.Series(f"p_{name}", adjusted, pl.Float64)
         tests = tests.with_columns(column, (column < SIGNIFICANT).fill_null(value=False).alias(f"significant_{name}"))
     return tests
+
+
+PAIRED_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("variant", "category"), pl.String),
+    **dict.fromkeys(("change", "change_low", "change_high", "p_paired", "p_smallest"), pl.Float64),
+    **dict.fromkeys(("n_items", "n_clusters", "n_changed"), pl.Int64),
+    "paired_note": pl.String,
+}
+"""Columns of ``paired_tests``."""
+
+
+def paired_tests(
+    tests: pl.DataFrame, counts: pl.DataFrame, items: pl.DataFrame, *, dense: str, level: float = 0.95
+) -> pl.DataFrame:
+    """The published comparisons again, of the same answers and the same SRS, by a test that fits how they were made.
+
+    Dense and variant were asked the same items, and items of a cluster of templates resemble each other. So the change
+    of SRS (stereotype / valid answers, as in ``rates``) is taken apart by item to first order, and the signs of the
+    clusters' sums are flipped.
+
+    Args:
+        tests: From ``comparisons``: which comparisons there are.
+        counts: ``count_items`` of all variants of the model, with the column ``variant``.
+        items: Rows of the table ``items``.
+        dense: The dense variant's name.
+        level: Of the clustered intervals.
+
+    Returns:
+        Columns ``PAIRED_COLUMNS``, in the order of ``tests``: change (-1..1, variant - dense over the items that both
+        were asked; 0 is none) with its interval, p_paired (0..1), p_smallest (the smallest p that so many changed
+        clusters can give), items, clusters and clusters that changed; null with a note where an SRS is undefined.
+    """
+    facts = item_columns(np.arange(items.height), items)
+    clusters = pl.DataFrame({"item": facts["item"], "cluster": facts["cluster"]})
+    sides = {
+        key[0]: part.select("item", "category", "stereotype", "n_valid").join(clusters, on="item", how="left")
+        for key, part in counts.partition_by("variant", as_dict=True).items()
+    }
+    before = sides.get(dense, counts.clear().select("item", "category", "stereotype", "n_valid", cluster=pl.lit(0)))
+    rows = []
+    for (variant, category), _ in tests.partition_by("variant", "category", as_dict=True, maintain_order=True).items():
+        after = sides[variant].select("item", "stereotype", "n_valid")
+        both = before.filter(category=category).join(after, on="item", suffix="_variant", maintain_order="left")
+        rows.append({"variant": variant, "category": category, **_paired(both, level)})
+    return pl.DataFrame(rows, schema=PAIRED_COLUMNS)
+
+
+def correct_paired(paired: pl.DataFrame) -> pl.DataFrame:
+    """The paired tests with p-values corrected over all of them, as ``correct_tests``: the same declared family.
+
+    Args:
+        paired: ``paired_tests`` of all models.
+
+    Returns:
+        The same with p_paired_holm and p_paired_bh (0..1, null where undefined).
+    """
+    defined = paired["p_paired"].is_not_null()
+    p = paired["p_paired"].drop_nulls().to_list()
+    for name, correct in (("holm", holm), ("bh", benjamini_hochberg)):
+        adjusted: list[float | None] = [None] * paired.height
+        for place, value in zip(defined.arg_true(), correct(p, family=paired.height), strict=True):
+            adjusted[place] = float(value)
+        paired = paired.with_columns(pl.Series(f"p_paired_{name}", adjusted, pl.Float64))
+    return paired
+
+
+def _paired(both: pl.DataFrame, level: float) -> dict[str, Any]:
+    """One comparison, from counts per item of both sides."""
+    n = both.height
+    found: dict[str, Any] = {"n_items": n, "paired_note": NO_VALID}
+    sides = [[both[f"{name}{end}"].to_numpy() for name in ("stereotype", "n_valid")] for end in ("", "_variant")]
+    if not n or not all(valid.any() for _, valid in sides):
+        return found
+    everywhere = np.ones(n, np.bool_)
+    each = [ratio(part, valid, everywhere).linearised(everywhere)[1] for part, valid in sides]
+    contributions = Contributions(each[1] - each[0], Clusters.of(both["cluster"].to_numpy()))
+    changed = int((np.abs(contributions.sums) > _NOTHING).sum())
+    found |= {"change": contributions.mean, "n_clusters": contributions.clusters.n_clusters, "n_changed": changed}
+    interval = clustered_interval(contributions, level=level)
+    if interval is None:
+        return found | {"paired_note": ONE_CLUSTER}
+    smallest = 2.0 ** (1 - changed) if 0 < changed <= EXACT_CLUSTERS else 1 / (DRAWS + 1) if changed else 1.0
+    return found | {
+        "change_low": interval[0],
+        "change_high": interval[1],
+        "p_paired": sign_flip(contributions),
+        "p_smallest": smallest,
+        "paired_note": "",
+    }
 
 
 def edge(counts: pl.DataFrame) -> pl.DataFrame:

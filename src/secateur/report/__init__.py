@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from secateur.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from secateur.report.claims import Claim, make_claims
+    from secateur.report.claim import Claim
+    from secateur.report.claims import make_claims
     from secateur.report.data import ReportData
     from secateur.report.figures import FIGURES
     from secateur.report.read import read_report_data
@@ -24,7 +25,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "FIGURES": "figures",
         "TABLES": "tables",
-        "Claim": "claims",
+        "Claim": "claim",
         "ReportData": "data",
         "make_claims": "claims",
         "read_report_data": "read",

@@ -122,6 +122,7 @@ class Reread:
         )
         gap = published.evaluation_gap(rates, read, facts, dense=dense)
         fit = published.regression(rates, facts, dense=dense)
+        tests = published.comparisons(rates, dense=dense)
         rest = {"n": fit.n, "log_likelihood": fit.log_likelihood, "pseudo_r2": fit.pseudo_r2, "note": fit.note}
         terms = [{"term": term.pop("name"), **term} for term in map(asdict, fit.terms)] or [{"term": "none"}]
 
@@ -137,7 +138,8 @@ class Reread:
             gap=gap,
             averaged_gap=of_model(published.averaged_gap(gap, dense=dense)),
             comparison=published.method_comparison(rates, facts),
-            tests=published.comparisons(rates, dense=dense),
+            tests=tests,
+            paired=published.paired_tests(tests, counts, self._items, dense=dense, level=self._level),
             retained=of_model(published.retained(latent)),
             latent=published.rates(subset, dense=dense, level=self._level),
             edge=published.edge(counts),
@@ -175,6 +177,7 @@ def together(parts: Sequence[Published | None]) -> Published | None:
         if isinstance(value, pl.DataFrame)
     }
     frames["tests"] = published.correct_tests(frames["tests"])
+    frames["paired"] = published.correct_paired(frames["paired"])
     return replace(found[0], **frames)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import polars as pl
 
@@ -14,93 +12,18 @@ from secateur.metrics.table import ALL
 from secateur.records.answers import SAMPLED
 from secateur.records.parsers import STRICT
 from secateur.report import format as fmt
+from secateur.report.claim import FINDING, LIMIT, WARNING, Claim, Part, Quantity
 from secateur.report.data import BROKEN, GUESSING, NOT_RUN, UNCHECKED, ReportData, Row, Variant, measured, value_of
+from secateur.report.reliance import RELIANCE
 from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import anchor
-
-WARNING = "warning"
-FINDING = "finding"
-LIMIT = "limit"
 
 _WORTH_SAYING = 0.0005
 """Share of unread answers from which on a sentence tells what they leave open; below it reads 0.0 %."""
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """A number in a sentence, and where it comes from.
-
-    Args:
-        text: As it stands in the sentence.
-        table: Name of the table.
-        where: Column -> value, which together name one row.
-        columns: The columns it was made from.
-    """
-
-    text: str
-    table: str
-    where: tuple[tuple[str, Plain], ...]
-    columns: tuple[str, ...]
-
-
-Part: TypeAlias = str | Quantity
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence.
-
-    Args:
-        kind: ``warning``, ``finding`` or ``limit``.
-        parts: Words and numbers, in order.
-        model: Which model it is about; empty if about all.
-        row: HTML id of the table row that has its numbers; empty if there is none.
-        headline: Whether it stands in the summary; the others stand below it.
-    """
-
-    kind: str
-    parts: tuple[Part, ...]
-    model: str = ""
-    row: str = ""
-    headline: bool = True
-
-    def under(self, heading: str) -> tuple[Part, ...]:
-        """The parts as they stand under a heading that names the model already."""
-        first, *rest = self.parts
-        for start in (f"{heading}: ", f"{heading}, "):
-            if heading and isinstance(first, str) and first.startswith(start):
-                first = first.removeprefix(start)
-                return (f"The {first[4:]}" if first.startswith("the ") else first, *rest)
-        return self.parts
-
-    @property
-    def text(self) -> str:
-        """The sentence."""
-        return fmt.clean("".join(part if isinstance(part, str) else part.text for part in self.parts))
-
-    @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        """The numbers in it."""
-        return tuple(part for part in self.parts if isinstance(part, Quantity))
-
-    @property
-    def plain(self) -> dict[str, Plain]:
-        """As JSON values."""
-        return {
-            "kind": self.kind,
-            "text": self.text,
-            "model": self.model,
-            "row": self.row,
-            "headline": self.headline,
-            "numbers": [
-                {"text": q.text, "table": q.table, "where": dict(q.where), "columns": list(q.columns)}
-                for q in self.quantities
-            ],
-        }
-
-
 def make_claims(data: ReportData) -> list[Claim]:
-    """Every claim of a report: warnings, findings model by model, and what cannot be concluded."""
+    """Every claim of a report: warnings, findings model by model, what can be relied on, what cannot be concluded."""
     return [claim for make in CLAIMS for claim in make(data)]
 
 
@@ -282,22 +205,31 @@ def limits(data: ReportData) -> Iterator[Claim]:
         yield Claim(
             LIMIT,
             (
-                f"The {fmt.percent(data.level, 0)} intervals treat items as independent. They are not: the ",
+                f"The {fmt.percent(data.level, 0)} intervals of single variants treat items as independent. "
+                "They are not: the ",
                 Quantity(fmt.count(row["with_roles"]), "items", where, ("with_roles",)),
                 f" {CONDITION_WORDS[row['condition']]} items with roles come from ",
                 Quantity(fmt.count(row["clusters"]), "items", where, ("clusters",)),
                 " clusters of templates, which count for ",
                 Quantity(f"{row['effective_clusters']:.1f}", "items", where, ("effective_clusters",)),
-                " of equal size. True intervals are wider.",
+                " of equal size. True intervals are wider. Those of changes from dense, under What can be relied on, "
+                "know of the clusters.",
             ),
             row=anchor("items", [row["condition"], ALL]),
         )
     yield Claim(
         LIMIT,
         (
-            "Differences are described here, not judged: the only tests are the published ones, which take "
-            "answers as independent and dense and variant as unpaired, and stand under As published. Until clustered, "
-            "paired statistics are there, a difference is a description, not a verdict.",
+            "In the summary two variants' intervals that touch or do not touch are described, not judged: what can be "
+            "said of a difference stands under What can be relied on. The published tests take answers as independent "
+            "and dense and variant as unpaired, and stand under As published.",
+        ),
+    )
+    yield Claim(
+        LIMIT,
+        (
+            "Tests and intervals of differences speak of templates like these. With few clusters they see only large "
+            "changes, and a change that is not shown is not shown to be none.",
         ),
     )
     floors = {r: data.pairs.filter(pl.col("readout") == r)["floor"] for r in data.readouts}
@@ -357,6 +289,7 @@ CLAIMS: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (
     perplexities,
     variants,
     left_out,
+    *RELIANCE,
     limits,
 )
 """What claims are made, in the order of the page."""

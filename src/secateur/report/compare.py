@@ -9,17 +9,13 @@ from typing import Any
 import polars as pl
 
 from secateur.errors import InputError, StoreError
-from secateur.metrics.differences import DIFFERENCE_COLUMNS, difference_table, excess_table
+from secateur.metrics.differences import DIFFERENCE_COLUMNS, corrected, difference_table, excess_table
 from secateur.metrics.transitions import align_seeds, pair_outcomes
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers
 from secateur.records.outcomes import MIN_LETTER_MASS
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import Store
 from secateur.report.read import choose_plan
-from secateur.statistics.multiple import benjamini_hochberg, holm
-
-CORRECTED: dict[str, Any] = {**DIFFERENCE_COLUMNS, "p_holm": pl.Float64, "p_bh": pl.Float64}
-"""Columns of a comparison's differences."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,8 @@ class Comparison:
         plan: The plan that was read.
         baseline: Name of the one that the others are compared with.
         variants: Names of the others.
-        differences: Columns ``CORRECTED``. A family of tests is one metric, readout and condition over all variants and
-            all parts of one kind, such as all categories; ``p_holm`` and ``p_bh`` are corrected within it.
+        differences: As ``differences.corrected``. A family of tests is one metric, readout and condition over all
+            variants and all parts of one kind, such as all categories.
         excesses: Figures of pairs less their floors, columns ``DIFFERENCE_COLUMNS``; empty without a floor.
         level: Of the two-sided intervals.
     """
@@ -161,23 +157,6 @@ def excess_over_floor(before: Side, after: Side, items: pl.DataFrame, *, level: 
         return pl.DataFrame(schema=DIFFERENCE_COLUMNS)
     floor, figure = (pair_outcomes(again, align_seeds(frame, like=again), items) for frame in (first, second))
     return excess_table(floor, figure, items, names=(before.name, after.name), readout=SAMPLED, level=level)
-
-
-def corrected(differences: pl.DataFrame) -> pl.DataFrame:
-    """Add ``p_holm`` and ``p_bh``; see :class:`Comparison` for the families."""
-    family = ("readout", "condition", "by", "weighting", "metric")
-    parts = [pl.DataFrame(schema=CORRECTED)]
-    for part in differences.partition_by(family, maintain_order=True):
-        p = part["p"].drop_nulls().to_list()
-        at = pl.Series(range(part.height)).filter(part["p"].is_not_null())
-        columns = {}
-        for name, correct in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
-            values: list[float | None] = [None] * part.height
-            for place, value in zip(at, correct(p, family=part.height) if p else (), strict=True):
-                values[place] = float(value)
-            columns[name] = pl.Series(values, dtype=pl.Float64)
-        parts.append(part.with_columns(**columns))
-    return pl.concat(parts)
 
 
 def _with_seeds_of(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:

@@ -135,6 +135,7 @@ class Published:
         averaged_gap: As ``averaged_gap``, with the model.
         comparison: As ``method_comparison``, per variant and category.
         tests: As ``correct_tests``, per pruned variant and category.
+        paired: As ``correct_paired``, the same comparisons by a paired, clustered test.
         retained: As ``retained``, with the model.
         latent: As ``rates``, over the latent-bias subset.
         edge: As ``edge``, per variant.
@@ -150,6 +151,7 @@ class Published:
     averaged_gap: pl.DataFrame
     comparison: pl.DataFrame
     tests: pl.DataFrame
+    paired: pl.DataFrame
     retained: pl.DataFrame
     latent: pl.DataFrame
     edge: pl.DataFrame
@@ -182,6 +184,10 @@ class ReportData:
         published: The published quantities; ``None`` if no ambiguous item with roles was sampled.
         parsed: The same sampled answers to ambiguous items under several parsers: variant, parser, metric, value, low,
             high, n_items, n_answers, note.
+        changes: Each pruned variant less dense, item by item, with clustered intervals and corrected tests: as
+            ``changes.CHANGE_COLUMNS``.
+        directions: Why the stereotype rate of each pruned variant changed: as ``changes.DIRECTION_COLUMNS``.
+        doses: Stereotype shares per variant and cluster: as ``changes.DOSE_COLUMNS``.
     """
 
     plan: Mapping[str, Any]
@@ -204,6 +210,9 @@ class ReportData:
     left_out: Mapping[str, int] = field(default_factory=dict)
     published: Published | None = None
     parsed: pl.DataFrame = field(default_factory=pl.DataFrame)
+    changes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    directions: pl.DataFrame = field(default_factory=pl.DataFrame)
+    doses: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:
@@ -286,6 +295,10 @@ class ReportData:
     def _pair_rows(self) -> dict[tuple[str, ...], Row]:
         return _index(self.pairs)
 
+    @cached_property
+    def _change_rows(self) -> dict[tuple[str, ...], Row]:
+        return _index(self.changes)
+
     def metric(
         self, variant: Variant, metric: str, *, readout: str = "", condition: str = "", category: str = ALL
     ) -> Row | None:
@@ -297,6 +310,12 @@ class ReportData:
     ) -> Row | None:
         """The row of one number of a variant beside dense; ``None`` if there is none."""
         return self._pair_rows.get((variant.key, readout, condition, category, metric))
+
+    def change(
+        self, variant: Variant, metric: str, *, readout: str, condition: str = "ambig", category: str = ALL
+    ) -> Row | None:
+        """The row of what a variant has more of a metric than dense, item by item; ``None`` if there is none."""
+        return self._change_rows.get((variant.key, readout, condition, category, metric))
 
 
 def measured(row: Row | None) -> TypeGuard[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from secateur.metrics.metric import Metric
 from secateur.report.data import Row, measured
@@ -101,6 +102,17 @@ def estimate(row: Row | None, metric: Metric) -> str:
     if not measured(row):
         return f"undefined ({row['note']})"
     return value(row["value"], metric) + interval(row["low"], row["high"], metric)
+
+
+def difference(row: Row | None, metric: Metric) -> str:
+    """A difference of two values of a metric with its interval, signed: "+5.1 points [+3.9, +6.3]"."""
+    return estimate(row, of_difference(metric))
+
+
+def of_difference(metric: Metric) -> Metric:
+    """The metric with the range of a difference of two of its values, so that it is written with its sign."""
+    span = metric.range[1] - metric.range[0]
+    return replace(metric, range=(-span, span))
 
 
 def interval(low: float | None, high: float | None, metric: Metric) -> str:

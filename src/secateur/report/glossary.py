@@ -9,6 +9,7 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.letters import COLLAPSE_SHARE
 from secateur.metrics.metric import Metric
 from secateur.report.as_published import PUBLISHED_PARSER
+from secateur.report.blindness import MARGIN
 from secateur.report.data import READOUTS, ReportData
 from secateur.report.format import percent
 from secateur.report.states import CRITERIA
@@ -187,6 +188,42 @@ def _words(data: ReportData) -> list[Entry]:
             "that is not one of the three letters.",
         ),
         Entry("roles", "Which option agrees with the stereotype, which goes against it, which says unknown."),
+        Entry(
+            "change, paired by item",
+            "Variant less dense, item by item, each item's mean over its orders and seeds, so that what makes an item "
+            "hard for both drops out.",
+            neutral="0 is no change",
+            source="docs/design/evidence.md",
+        ),
+        Entry(
+            "clustered",
+            "With clusters of templates as what was sampled: the interval and the p-value speak of other templates "
+            "like these. The interval is the more cautious of the two.",
+            source="docs/design/evidence.md",
+        ),
+        Entry(
+            "naive",
+            "With every answer as independent of every other, as if items of a template did not resemble each other; "
+            "such p-values are too small.",
+        ),
+        Entry(
+            "excess over floor",
+            "What a figure of pairs is more than the same figure of the dense model and itself drawn again.",
+            neutral="0 is no more than noise",
+        ),
+        Entry(
+            "direction",
+            "Of the answers that name one of the two groups, the share of the stereotype.",
+            "0 to 1",
+            "0.5 is neutral",
+            "docs/metrics.md",
+        ),
+        Entry(
+            "worse, better, equivalent, inconclusive",
+            f"The whole interval of a change lies beyond the margin of {100 * MARGIN:g} points on the bad side, on the "
+            "good side, within it, or neither.",
+            source="docs/report.md",
+        ),
         Entry("cluster", "Templates that share question texts; their items resemble each other."),
         Entry(
             "effective clusters",

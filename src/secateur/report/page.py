@@ -13,8 +13,9 @@ from secateur import __version__
 from secateur.records.parsers import STRICT
 from secateur.report import format as fmt
 from secateur.report import table as writing
-from secateur.report.claims import FINDING, LIMIT, WARNING, Claim
+from secateur.report.claim import EVIDENCE, FINDING, LIMIT, WARNING, Claim
 from secateur.report.data import ReportData
+from secateur.report.evidence import EVIDENCE as EVIDENCE_TABLES
 from secateur.report.figure import Figure, inline_svg
 from secateur.report.glossary import glossary
 from secateur.report.published import PUBLISHED
@@ -61,11 +62,16 @@ def render(
         want=want,
         warnings=[claim for claim in claims if claim.kind == WARNING],
         findings=_by_model(data, [claim for claim in claims if claim.kind == FINDING]),
+        # What is about all models comes first here.
+        evidence=sorted(
+            _by_model(data, [claim for claim in claims if claim.kind == EVIDENCE]), key=lambda group: bool(group[0])
+        ),
+        evidence_tables=[tables[name] for name in EVIDENCE_TABLES if tables[name].n_rows],
         limits=[claim for claim in claims if claim.kind == LIMIT],
         first=[_page_table(tables[name]) for name in FIRST_TABLES],
         groups=[
             (key, title, about, [_page_table(tables[name]) for name in names])
-            for key, title, about, names in _groups(tables, data.parser)
+            for key, title, about, names in _groups(tables, data.parser, data.level)
         ],
         figures=[(figure, drawn.get(name)) for name, figure in figures.items()],
         facts=facts(data),
@@ -81,11 +87,19 @@ def render(
     return page
 
 
-def _groups(tables: Mapping[str, Table], parser: str) -> list[tuple[str, str, str, list[str]]]:
+def _groups(tables: Mapping[str, Table], parser: str, level: float) -> list[tuple[str, str, str, list[str]]]:
     """The tables after the figures under headings: id, heading, what is under it, names."""
-    ours = [name for name in tables if name not in FIRST_TABLES and name not in PUBLISHED]
+    first = [name for name in tables if name in EVIDENCE_TABLES]
+    ours = [name for name in tables if name not in (*FIRST_TABLES, *EVIDENCE_TABLES, *PUBLISHED)]
     theirs = [name for name in tables if name in PUBLISHED]
     return [
+        (
+            "evidence",
+            "What can be relied on",
+            f"Differences from dense, paired by item, with clusters of templates as the sample; "
+            f"{fmt.percent(level, 0)} intervals.",
+            first,
+        ),
         (
             "corrected",
             "Corrected",

@@ -301,7 +301,7 @@ def tests(data: ReportData) -> Table:
         "It takes answers as independent and dense and variant as unpaired, so its p-values are far too small. "
         f"Significant is at {SIGNIFICANT:g}, as published without correction; Holm and Benjamini-Hochberg are "
         f"over all {number:,}. Corrected for their number these tests are still naive: what does not survive here has "
-        "no support at all, what survives may have none either."
+        "no support at all, what survives may have none either. Read instead: Published comparisons, and which survive."
     )
     columns = (
         _CATEGORY,
@@ -406,7 +406,7 @@ def regression(data: ReportData) -> Table:
         "Logistic regression by maximum likelihood over all valid answers, the dense ones included; log-odds, sparsity "
         "per percentage point of the nominal level. Answers are taken as independent, one slope of sparsity is forced "
         "on all methods, and the nominal level stands for what was removed: its errors are too small and its method "
-        "terms hold the difference in achieved sparsity. Read instead: Summary, against achieved sparsity."
+        "terms hold the difference in achieved sparsity. Read instead: Dose and response."
     )
 
     def make(data: ReportData, found: Published) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from secateur.identity import HASH_VERSION, short
 from secateur.items.clusters import effective_number
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import CONDITIONS, NO_PARSED
+from secateur.metrics.differences import DIFFERENCE_COLUMNS
 from secateur.metrics.divergence import count_divergence
 from secateur.metrics.sparsity import count_layers, sparsity_per_layer
 from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, compare_variants, metric_table
@@ -28,6 +29,17 @@ from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
 from secateur.records.parsers import PARSERS, STRICT, Parser
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import Readers, Reread, together
+from secateur.report.changes import (
+    DIRECTION_COLUMNS,
+    DOSE_COLUMNS,
+    change_rows,
+    correct_changes,
+    count_beside,
+    direction_rows,
+    dose_rows,
+    main_pairs,
+    placed,
+)
 from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant
 from secateur.report.states import find_states
 from secateur.statistics.estimate import Estimate
@@ -141,6 +153,9 @@ def read_report_data(
         left_out={model.digest: model.left_out for model in models if model.left_out},
         published=together([model.published for model in models]),
         parsed=parsed,
+        changes=correct_changes(pl.concat([model.changes for model in models])),
+        directions=pl.concat([model.directions for model in models]),
+        doses=pl.concat([model.doses for model in models]),
     )
 
 
@@ -205,6 +220,9 @@ class _ModelRead:
     left_out: int
     published: Published | None
     parsed: pl.DataFrame
+    changes: pl.DataFrame
+    directions: pl.DataFrame
+    doses: pl.DataFrame
 
 
 def _read_model(
@@ -260,20 +278,23 @@ def _read_model(
         text_rows += _text_rows(read, dense, windows, plan["text"], model.get("vocabulary"), level=level)
     unread = _Unread(answers, items)
     metrics = unread.mark(metric_table(answers.all(), items, level=level))
-    pairs, moves, coupling = _compare(answers, variants, items, unread, level=level)
+    beside = _compare(answers, variants, items, unread, level=level)
     return _ModelRead(
         digest=str(model["model"]),
         variants=variants,
         protocol=protocol,
         metrics=pl.concat([metrics, pl.DataFrame(text_rows, schema=METRIC_COLUMNS)]),
-        pairs=pairs,
-        moves=moves,
+        pairs=beside.pairs,
+        moves=beside.moves,
         letters=_letters(answers, items),
         layers=pl.concat([pl.DataFrame(schema=_LAYERS), *layers]),
-        coupling=coupling,
+        coupling=beside.coupling,
         left_out=answers.left_out,
         published=again.published(variants, _perplexities(text_rows)),
         parsed=again.parsed,
+        changes=beside.changes,
+        directions=beside.directions,
+        doses=beside.doses,
     )
 
 
@@ -436,11 +457,24 @@ class _Unread:
         return both.select(pl.lit(key).alias("variant"), pl.lit(readout).alias("readout"), "category", "condition")
 
 
+@dataclass(frozen=True)
+class _BesideDense:
+    pairs: pl.DataFrame
+    moves: pl.DataFrame
+    coupling: dict[str, str]
+    changes: pl.DataFrame
+    directions: pl.DataFrame
+    doses: pl.DataFrame
+
+
 def _compare(
     answers: _Answers, variants: Sequence[Variant], items: pl.DataFrame, unread: _Unread, *, level: float
-) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
-    """Every variant beside dense, per readout: numbers with floors, and transitions."""
+) -> _BesideDense:
+    """Every variant beside dense, per readout: numbers with floors, transitions, and changes item by item."""
     pairs, moves, coupling = [], [], {}
+    directions = [pl.DataFrame(schema=DIRECTION_COLUMNS)]
+    doses = [pl.DataFrame(schema=DOSE_COLUMNS)]
+    changes = [placed(pl.DataFrame(schema=DIFFERENCE_COLUMNS))]
     dense = next(variant for variant in variants if variant.dense)
     for readout in (LETTER, SAMPLED):
         baseline, again = answers.frames[dense.key].get(readout), None
@@ -466,6 +500,13 @@ def _compare(
         compared = compare_variants(baseline, frames, items, readout=readout, floor=again, level=level)
         found = unread.mark(compared.rows, dense=dense.key, baseline=baseline)
         pairs.append(_equal_seeds_only(found, baseline, dict(frames), again))
+        whole = {dense.key: answers.frames[dense.key][readout], **dict(frames)}
+        own = main_pairs(whole, compared, items, dense=dense.key)
+        sides = count_beside(whole, items, dense=dense.key)
+        changed = placed(change_rows(sides, compared, own, items, dense=dense.key, readout=readout, level=level))
+        changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
+        doses.append(dose_rows(sides, readout=readout))
+        directions.append(direction_rows(sides, own, readout=readout, level=level))
         second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
         for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
             for condition in CONDITIONS:
@@ -485,10 +526,13 @@ def _compare(
                         "share",
                     )
                 )
-    return (
-        pl.concat([pl.DataFrame(schema=TRANSITION_COLUMNS), *pairs]),
-        pl.concat([pl.DataFrame(schema=_MOVES), *moves]),
-        coupling,
+    return _BesideDense(
+        pairs=pl.concat([pl.DataFrame(schema=TRANSITION_COLUMNS), *pairs]),
+        moves=pl.concat([pl.DataFrame(schema=_MOVES), *moves]),
+        coupling=coupling,
+        changes=pl.concat(changes),
+        directions=pl.concat(directions),
+        doses=pl.concat(doses),
     )
 
 

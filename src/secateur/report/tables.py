@@ -10,6 +10,7 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.data import ReportData, Row, Variant, measured
+from secateur.report.evidence import EVIDENCE
 from secateur.report.published import CORRECTING, PUBLISHED
 from secateur.report.rows import named, names, who
 from secateur.report.states import CONDITION_WORDS
@@ -373,6 +374,7 @@ def items(data: ReportData) -> Table:
 
 TABLES: dict[str, Callable[[ReportData], Table]] = {
     "summary": summary,
+    **EVIDENCE,
     **CORRECTING,
     "sparsity": sparsity,
     "perplexity": perplexity,

@@ -1,7 +1,8 @@
 """The figures of a report: one function each, one line each in ``FIGURES``. Drawn inside ``figure.drawing``.
 
 ``dose`` has metrics against achieved sparsity, ``pairs`` dense beside variant, ``letters`` what answers were,
-``published`` the published study's figures with what was wrong mended, ``parts`` what they share.
+``blindness`` perplexity beside bias, ``published`` the published study's figures with what was wrong mended, ``parts``
+what they share.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import partial
 
 from secateur.report.data import ReportData
 from secateur.report.figure import Figure
+from secateur.report.figures.blindness import perplexity_blindness
 from secateur.report.figures.dose import categories, dose, perplexity
 from secateur.report.figures.letters import letters, parsers
 from secateur.report.figures.pairs import became_biased, transitions
@@ -28,6 +30,7 @@ FIGURES: dict[str, Callable[[ReportData], Figure]] = {
     "diff_bias_ambig": partial(dose, metric="diff_bias_ambig"),
     "categories": categories,
     "perplexity": perplexity,
+    "perplexity_blindness": perplexity_blindness,
     "evaluation_gap": evaluation_gap,
     "became_biased": became_biased,
     "transitions": transitions,

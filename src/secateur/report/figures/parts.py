@@ -21,6 +21,7 @@ from secateur.report.data import TEXT, ReportData, Row, Variant, measured
 from secateur.report.figure import BROKEN_FACE, DENSE_STYLE, Style, series_of, styles
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 READOUT_TITLES = {LETTER: "letter readout", SAMPLED: "sampled readout"}
@@ -229,12 +230,12 @@ def legend(
     metric: Metric | None = None,
     *,
     dense: str = "dense, with its interval",
-    extra: Sequence[Line2D] = (),
+    extra: Sequence[Artist] = (),
     hollow: bool = True,
 ) -> None:
     """What lines and markers mean, above the panels."""
     looks = styles(v.method for v in data.variants)
-    handles = [Line2D([], [], color="black", linestyle=(0, (5, 2)), label=dense)] if dense else []
+    handles: list[Artist] = [Line2D([], [], color="black", linestyle=(0, (5, 2)), label=dense)] if dense else []
     lines: dict[str, list[str]] = {}
     for model in data.models:
         for name, variants in series_of(data, model).items():

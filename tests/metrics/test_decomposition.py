@@ -1,0 +1,118 @@
+"""Why the stereotype rate changed: an exact sum, and intervals that know of clusters."""
+
+import numpy as np
+import pytest
+from tests.metrics.builders import make_items, sampled_rows
+
+from secateur.metrics import METRICS, count_outcomes, pair_outcomes
+from secateur.metrics.decomposition import NO_DIRECTION, NO_NEW, PARTS, decompose, new_direction, share_interval
+from secateur.metrics.paired import put_beside
+from secateur.records.outcomes import sampled_outcomes
+from secateur.records.parsers import STRICT
+from secateur.statistics.clustered import Clusters, Contributions
+
+SAID = ["A", "B", "C", "Unknown", "nonsense"]
+
+
+@pytest.fixture(scope="module")
+def items():
+    return make_items(120, seed=3, without_roles=0.1)
+
+
+@pytest.fixture(scope="module")
+def sides(items):
+    rng = np.random.default_rng(5)
+    return [sampled_outcomes(sampled_rows(items, said, rng=rng), items, STRICT) for said in (SAID, SAID[:3] * 3 + SAID)]
+
+
+@pytest.fixture(scope="module")
+def beside(sides, items):
+    return put_beside(*(count_outcomes(frame, items) for frame in sides))
+
+
+def everything(counted):
+    return np.ones(counted.n_items, np.bool_)
+
+
+def test_the_parts_add_up_to_the_change_item_by_item(beside):
+    parts = decompose(beside, everything(beside))
+    whole = parts["whole"].contributions
+    assert whole.mean == pytest.approx(beside.difference(METRICS["srs_all"]).contributions.mean, abs=1e-14)
+    summed = sum(parts[name].contributions.values for name in PARTS[1:])
+    assert summed == pytest.approx(whole.values, abs=1e-12)
+    assert sum(parts[name].contributions.mean for name in PARTS[1:]) == pytest.approx(whole.mean, abs=1e-14)
+
+
+def test_the_parts_are_those_of_the_definition(beside, items):
+    named, direction, unknown = [], [], []
+    for side in (beside.first, beside.second):
+        kept = side.with_roles()
+        shares = [float((part / kept.answers).mean()) for part in (kept.stereotype, kept.counter, kept.unknown)]
+        named.append(shares[0] + shares[1])
+        direction.append(shares[0] / named[-1])
+        unknown.append(shares[2])
+    parts = decompose(beside, everything(beside))
+    middle = sum(direction) / 2
+    unread = [1 - n - u for n, u in zip(named, unknown, strict=True)]
+    assert parts["abstention"].contributions.mean == pytest.approx((unknown[0] - unknown[1]) * middle)
+    assert parts["reading"].contributions.mean == pytest.approx((unread[0] - unread[1]) * middle)
+    assert parts["direction"].contributions.mean == pytest.approx((direction[1] - direction[0]) * sum(named) / 2)
+    assert (parts["direction"].before, parts["direction"].after) == pytest.approx(tuple(direction))
+
+
+def test_of_a_model_and_itself_every_part_is_zero(beside):
+    same = decompose(put_beside(beside.first, beside.first), everything(beside))
+    for part in same.values():
+        assert np.abs(part.contributions.values).max() < 1e-15
+
+
+def test_exchanging_the_sides_turns_every_sign(beside):
+    there = decompose(beside, everything(beside))
+    back = decompose(put_beside(beside.second, beside.first), everything(beside))
+    for name in PARTS:
+        assert back[name].contributions.mean == pytest.approx(-there[name].contributions.mean, abs=1e-14)
+
+
+def test_without_a_group_on_one_side_only_the_whole_is_there(items, sides):
+    silent = sampled_outcomes(sampled_rows(items, ["Unknown"]), items, STRICT)
+    beside = put_beside(*(count_outcomes(frame, items) for frame in (silent, sides[1])))
+    parts = decompose(beside, everything(beside))
+    assert parts["whole"].contributions.mean > 0
+    for name in PARTS[1:]:
+        assert parts[name].contributions is None
+        assert parts[name].reason == NO_DIRECTION.format("when dense")
+
+
+def test_new_answers_are_those_that_dense_withheld(items, sides):
+    silent = sampled_outcomes(sampled_rows(items, ["Unknown"]), items, STRICT)
+    found = new_direction(pair_outcomes(silent, sides[1], items), np.ones(items.height, np.bool_))
+    kept = count_outcomes(sides[1], items).with_roles()
+    named = (kept.stereotype + kept.counter) / kept.answers
+    assert found.after == pytest.approx((kept.stereotype / kept.answers).sum() / named.sum())
+    assert found.contributions.mean == pytest.approx(found.after)
+    nothing = new_direction(pair_outcomes(sides[1], silent, items), np.ones(items.height, np.bool_))
+    assert nothing.contributions is None
+    assert nothing.reason == NO_NEW
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_one_sided_new_answers_have_an_exact_bound(share):
+    """Ten items of ten clusters that all went one way: Clopper and Pearson's bound, 0.025 ** (1 / 10), or wider."""
+    contributions = Contributions(np.full(10, share), Clusters.of(np.arange(10)))
+    low, high = share_interval(contributions, level=0.95)
+    bound = 0.025**0.1
+    if share:
+        assert high == 1.0
+        assert low == pytest.approx(bound, abs=1e-9)
+    else:
+        assert low == 0.0
+        assert high == pytest.approx(1 - bound, abs=1e-9)
+
+
+def test_a_share_and_its_rest_have_the_same_interval_turned_round():
+    rng = np.random.default_rng(1)
+    values, clusters = (rng.random(60) < 0.3).astype(float), Clusters.of(rng.integers(0, 12, 60))
+    low, high = share_interval(Contributions(values, clusters), level=0.95)
+    other = share_interval(Contributions(1 - values, clusters), level=0.95)
+    assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high))
+    assert share_interval(Contributions(values, Clusters.of(np.zeros(60, np.int64))), level=0.95) is None
