@@ -155,7 +155,7 @@ def test_parse_failures_and_entropy(study):
 
 
 def test_the_regression_counts_every_valid_answer(study):
-    found = fast.regression(study.rates, study.facts)
+    found = fast.regression(study.rates, study.facts, dense="dense")
     assert found.n == sum(r["outcome"] != "unparsed" for name in MADE for r in study.of(name))
     assert [term.name for term in found.terms] == [
         "intercept",

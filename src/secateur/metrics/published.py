@@ -27,7 +27,7 @@ from secateur.statistics.clustered import (
     Clusters,
     Contributions,
     clustered_interval,
-    sign_flip,
+    clustered_p,
 )
 from secateur.statistics.intervals import z_value
 from secateur.statistics.multiple import benjamini_hochberg, holm
@@ -409,7 +409,7 @@ def _paired(both: pl.DataFrame, level: float) -> dict[str, Any]:
     return found | {
         "change_low": interval[0],
         "change_high": interval[1],
-        "p_paired": sign_flip(contributions),
+        "p_paired": clustered_p(contributions),
         "p_smallest": smallest,
         "paired_note": "",
     }
