@@ -1,5 +1,7 @@
 """Why the stereotype rate changed: an exact sum, and intervals that know of clusters."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.metrics.builders import make_items, sampled_rows
@@ -7,9 +9,10 @@ from tests.metrics.builders import make_items, sampled_rows
 from secateur.metrics import METRICS, count_outcomes, pair_outcomes
 from secateur.metrics.decomposition import NO_DIRECTION, NO_NEW, PARTS, decompose, new_direction, share_interval
 from secateur.metrics.paired import put_beside
+from secateur.metrics.transitions import MOVES
 from secateur.records.outcomes import sampled_outcomes
 from secateur.records.parsers import STRICT
-from secateur.statistics.clustered import Clusters, Contributions
+from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
 
 SAID = ["A", "B", "C", "Unknown", "nonsense"]
 
@@ -116,3 +119,52 @@ def test_a_share_and_its_rest_have_the_same_interval_turned_round():
     other = share_interval(Contributions(1 - values, clusters), level=0.95)
     assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high))
     assert share_interval(Contributions(values, Clusters.of(np.zeros(60, np.int64))), level=0.95) is None
+
+
+@pytest.mark.parametrize(
+    ("dense", "variant"),
+    [((0.05, 0.02, 0.92, 0.01), (0.2, 0.15, 0.6, 0.05)), ((0.3, 0.2, 0.4, 0.1), (0.3, 0.3, 0.3, 0.1))],
+)
+def test_intervals_hold_the_truth_at_least_as_often_as_they_say(items, dense, variant):
+    """24 unequal templates, each with rates of its own; seven of ten answers stay what they were."""
+    rng = np.random.default_rng(7)
+    stay, reps = 0.7, 120
+    rates = [np.array(dense), stay * np.array(dense) + (1 - stay) * np.array(variant)]
+    named, direction = [r[0] + r[1] for r in rates], [r[0] / (r[0] + r[1]) for r in rates]
+    truth = {
+        "whole": rates[1][0] - rates[0][0],
+        "abstention": (rates[0][2] - rates[1][2]) * sum(direction) / 2,
+        "reading": (rates[0][3] - rates[1][3]) * sum(direction) / 2,
+        "direction": (direction[1] - direction[0]) * sum(named) / 2,
+    }
+    template = count_outcomes(sampled_outcomes(sampled_rows(items, SAID), items, STRICT), items)
+    held = dict.fromkeys(truth, 0)
+    for _ in range(reps):
+        cluster = np.repeat(np.arange(24), rng.integers(10, 60, 24))
+        sides = [_drawn(rng, rate, cluster) for rate in (dense, variant)]
+        sides[1] = np.where(rng.random(len(cluster)) < stay, sides[0], sides[1])
+        parts = decompose(
+            put_beside(*(_counts(template, said, cluster) for said in sides)), np.ones(len(cluster), np.bool_)
+        )
+        for name, part in parts.items():
+            low, high = clustered_interval(part.contributions, level=0.95)
+            held[name] += low <= truth[name] <= high
+    assert all(count / reps > 0.93 for count in held.values()), held
+
+
+def _drawn(rng, rates, cluster):
+    """An outcome per item, 0 to 3, with the rates of its cluster."""
+    own = rng.dirichlet(9 * np.array(rates), cluster.max() + 1)[cluster]
+    return (rng.random(len(cluster))[:, None] > np.cumsum(own, axis=1)[:, :3]).sum(axis=1)
+
+
+def _counts(template, said, cluster):
+    n = len(said)
+    arrays = {
+        field.name: np.zeros((n, *getattr(template, field.name).shape[1:]), getattr(template, field.name).dtype)
+        for field in dataclasses.fields(template)
+        if isinstance(getattr(template, field.name), np.ndarray)
+    }
+    outcomes = {name: (said == place) * 1 for place, name in enumerate(MOVES)}
+    arrays |= {**outcomes, "answers": np.ones(n, np.int64), "has_roles": np.ones(n, np.bool_), "cluster": cluster}
+    return dataclasses.replace(template, **arrays | {"item": np.arange(n, dtype=np.uint64)})

@@ -341,8 +341,8 @@ def paired_tests(
     """The published comparisons again, of the same answers and the same SRS, by a test that fits how they were made.
 
     Dense and variant were asked the same items, and items of a cluster of templates resemble each other. So the change
-    of SRS (stereotype / valid answers, as in ``rates``) is taken apart by item to first order, and the signs of the
-    clusters' sums are flipped.
+    of SRS (stereotype / valid answers, as in ``rates``) is taken apart by item to first order, and tested by flipping
+    the signs of the clusters' sums, never below what the interval allows.
 
     Args:
         tests: From ``comparisons``: which comparisons there are.
@@ -353,8 +353,8 @@ def paired_tests(
 
     Returns:
         Columns ``PAIRED_COLUMNS``, in the order of ``tests``: change (-1..1, variant - dense over the items that both
-        were asked; 0 is none) with its interval, p_paired (0..1), p_smallest (the smallest p that so many changed
-        clusters can give), items, clusters and clusters that changed; null with a note where an SRS is undefined.
+        were asked; 0 is none) with its interval, p_paired (0..1), p_smallest (below which p cannot be with so
+        few changed clusters), items, clusters and clusters that changed; null with a note where an SRS is undefined.
     """
     facts = item_columns(np.arange(items.height), items)
     clusters = pl.DataFrame({"item": facts["item"], "cluster": facts["cluster"]})

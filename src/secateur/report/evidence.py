@@ -112,10 +112,10 @@ def changes(data: ReportData) -> Table:
         "changes",
         "Changes from dense",
         f"{PAIRED}. Change: variant less dense. Excess: a figure of pairs less its floor, the dense model drawn again; "
-        "there the floor stands in the place of dense. p: signs of clusters flipped. Holm: over all variants of the "
-        "study, of the same metric, readout and condition, all categories together where a row is of one. Naive: "
-        "McNemar's with every answer as independent, where it applies. A zero of which nothing changed has an exact "
-        "bound. The page shows all categories together; the files have each.",
+        "there the floor stands in the place of dense. p: signs of clusters flipped, never below what the interval "
+        "allows. Holm: over all variants of the study, of the same metric, readout and condition, all categories "
+        "together where a row is of one. Naive: McNemar's with every answer as independent, where it applies. A zero "
+        "of which nothing changed has an exact bound. The page shows all categories together; the files have each.",
         named(data, frame),
         (
             *names(data),
@@ -160,9 +160,10 @@ def directions(data: ReportData) -> Table:
         "direction at their mean share (Shapley's split, which prefers no order). A rate that rises by lost abstention "
         "alone is a model that withholds less and leans as before. New answers: of the pairs that were unknown when "
         f"dense and name a group now, the share of the stereotype; {fmt.percent(NEUTRAL_DIRECTION, 0)} is neutral, "
-        "whatever direction dense had. Where one side names no group the parts are undefined. Intervals are clustered "
-        "by templates. Same draws on both sides. Ambiguous items with roles. Largest letter: of all answers at a "
-        "letter, over all categories; a collapse onto one letter names groups too.",
+        "whatever direction dense had. Where one side names no group the parts are undefined, and where it names one "
+        "in a handful of items its direction is poorly known. Intervals are clustered by templates. Same draws on both "
+        "sides. Ambiguous items with roles. Largest letter: of all answers at a letter, over all categories; a "
+        "collapse onto one letter names groups too.",
         named(data, frame),
         (
             *names(data),
@@ -445,8 +446,9 @@ def survival(data: ReportData) -> Table:
         "The comparisons of the published study, each with the published p-value (chi-squared, answers as independent, "
         "dense and variant as unpaired; * below 0.05, ** below 0.01, *** below 0.001) beside the p-value of the same "
         "change of the same SRS when items are paired and clusters of templates are the sample (signs of clusters "
-        "flipped). Holm and Benjamini-Hochberg are over all comparisons of the study. Where few clusters changed, no "
-        f"change can give a small p: the smallest possible stands beside it.{parser}",
+        "flipped, never below what the interval allows). Holm and Benjamini-Hochberg are over all comparisons of the "
+        "study. Where few clusters changed, no change can give a small p: the smallest that flipping signs can give "
+        f"stands beside it.{parser}",
         frame,
         (
             *names(data),

@@ -198,7 +198,7 @@ def _words(data: ReportData) -> list[Entry]:
         Entry(
             "clustered",
             "With clusters of templates as what was sampled: the interval and the p-value speak of other templates "
-            "like these. The interval is the more cautious of the two.",
+            "like these.",
             source="docs/design/evidence.md",
         ),
         Entry(
