@@ -79,6 +79,7 @@ def run_gate(
     config = _study(asked, references[:1] if same else references)
     there = Store.open_or_create(store_path) if store_path.exists() else None
     plan = make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
+    plan = plan.floor_of_first_model_only()
     store = there or Store.open_or_create(store_path)
     stated = None
     if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):

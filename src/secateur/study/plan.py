@@ -87,6 +87,7 @@ class ModelPlan:
         text: What is read, cut by its tokenizer; ``None`` if perplexity is not measured.
         variants: Dense first.
         cells: In the order they are run.
+        floor: Whether the dense one is asked again with the study's floor seeds.
     """
 
     name: str
@@ -98,6 +99,7 @@ class ModelPlan:
     text: Reading | None
     variants: tuple[PlannedVariant, ...]
     cells: tuple[PlannedCell, ...]
+    floor: bool = True
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -152,7 +154,7 @@ class Plan:
     @property
     def floor_rows(self) -> int:
         """Of the sampled rows, those of dense models that serve only as a floor."""
-        return len(self.models) * floor_rows(self.config, len(self.items))
+        return sum(model.floor for model in self.models) * floor_rows(self.config, len(self.items))
 
     @cached_property
     def text(self) -> dict[str, Any] | None:
@@ -169,24 +171,28 @@ class Plan:
     def first(self, n: int) -> Plan:
         """The same plan over its first ``n`` items by key: the beginning of a random order."""
         items = first_items(self.items, n)
-        models = tuple(
-            replace(
-                model,
-                cells=tuple(
-                    replace(cell, rows=ask_rows(self.config, len(items), dense=cell.variant.recipe is None))
-                    if cell.spec.task == "ask"
-                    else cell
-                    for cell in model.cells
-                ),
-            )
-            for model in self.models
-        )
-        return replace(self, items=items, models=models)
+        return replace(self, items=items, models=tuple(self._counted(model, len(items)) for model in self.models))
 
-    def requests(self, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
+    def floor_of_first_model_only(self) -> Plan:
+        """The same plan where only the first model is asked with floor seeds: the others are compared with it."""
+        models = [replace(model, floor=place == 0) for place, model in enumerate(self.models)]
+        return replace(self, models=tuple(self._counted(model, len(self.items)) for model in models))
+
+    def _counted(self, model: ModelPlan, n_items: int) -> ModelPlan:
+        """The model with the rows that its ``ask`` cells hold for so many items."""
+
+        def counted(cell: PlannedCell) -> PlannedCell:
+            if cell.spec.task != "ask":
+                return cell
+            floor = model.floor and cell.variant.recipe is None
+            return replace(cell, rows=ask_rows(self.config, n_items, dense=floor))
+
+        return replace(model, cells=tuple(map(counted, model.cells)))
+
+    def requests(self, model: ModelPlan, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
         """A variant's requests: those of :meth:`base_requests`, with floor seeds where it is dense."""
         sampled = self.config.readouts.sampled
-        if variant.recipe is not None or sampled is None or not sampled.floor_seeds:
+        if not model.floor or variant.recipe is not None or sampled is None or not sampled.floor_seeds:
             return list(base)
         return [replace(r, seeds=r.seeds + sampled.floor_seeds) if r.seeds else r for r in base]
 

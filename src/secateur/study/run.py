@@ -259,7 +259,7 @@ class _ModelRun:
 
         try:
             if cell.spec.task == "ask":
-                requests = self._plan.requests(cell.variant, self._base_requests)
+                requests = self._plan.requests(self.model, cell.variant, self._base_requests)
                 return run_ask(self._store, cell.spec, requests, make_backend, watcher)
             if cell.spec.task == "text":
                 return run_text(self._store, cell.spec, self.model.windows, make_backend, watcher)
