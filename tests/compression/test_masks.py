@@ -8,7 +8,8 @@ from secateur.compression.levels import exact_fraction, n_removed, written
 from secateur.compression.masks import keep_top
 from secateur.compression.patterns import read_pattern, refuse_uneven_rows
 from secateur.compression.recipe import planned_digest, recipe
-from secateur.errors import InputError
+from secateur.compression.verify import expected_sparsity, verify_layer
+from secateur.errors import InputError, SparsityMismatchError
 from secateur.models import bits
 
 
@@ -113,6 +114,47 @@ def test_rows_that_a_pattern_does_not_fill():
         refuse_uneven_rows(read_pattern("2:4"), shapes, where="m")
 
 
+@pytest.mark.parametrize("shape", [(4, 6), (2, 6), (5, 7)])
+def test_a_group_never_runs_on_into_the_next_row(shape):
+    match = rf"pattern 2:4 does not fit this matrix\.\n  where:   {shape[0]} x {shape[1]}\n  allowed: input features"
+    with pytest.raises(InputError, match=match):
+        keep_top(torch.rand(shape), sparsity="1/2", per="2:4")
+    with pytest.raises(InputError, match=match):
+        expected_sparsity(recipe("magnitude", pattern="2:4"), {"a": shape})
+
+
+def test_a_level_is_that_of_its_pattern():
+    with pytest.raises(
+        InputError, match=r"A level is not that of its pattern\.\n  where:   1:4\n  allowed: 0\.75\n  got:     0\.5"
+    ):
+        keep_top(torch.rand(1, 8), sparsity="1/2", per="1:4")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"A recipe needs a level or a pattern\.\n  allowed: one of the two\n  got:     neither"),
+        ({"sparsity": 0.5, "pattern": "2:4"}, r"A pattern fixes the level\.\n  where:   pattern 2:4\n  got:     0\.5"),
+        ({"pattern": "2:4", "per": "row"}, r"fixes the comparison group\.\n  where:   pattern 2:4\n  got:     row"),
+        ({"sparsity": 0.5, "per": "2:4"}, r"magnitude has no such comparison group\.\n  allowed: tensor, row"),
+    ],
+)
+def test_level_pattern_and_group_do_not_contradict_each_other(options, message):
+    with pytest.raises(InputError, match=message):
+        recipe("magnitude", **options)
+
+
+def test_every_group_of_a_pattern_is_counted():
+    planned = recipe("magnitude", pattern="2:4")
+    kept = torch.tensor([[True, True, False, False, False, True, False, True]]).repeat(6, 1)
+    assert verify_layer(planned, "layer", kept.float(), kept, 0).removed == 24
+    kept[4] = torch.tensor([True, True, True, False, False, False, False, True])
+    with pytest.raises(
+        SparsityMismatchError, match=r"(?s)magnitude 2:4.*24 of 48 weights removed, equally in each 2:4"
+    ):
+        verify_layer(planned, "layer", kept.float(), kept, 0)
+
+
 def test_recipes_of_patterns_say_so_and_others_are_what_they_were():
     planned = recipe("magnitude", pattern="2:4")
     assert (planned.label, planned.per, planned.sparsity) == ("magnitude 2:4", "2:4", Fraction(1, 2))
@@ -128,7 +170,5 @@ def test_recipes_of_patterns_say_so_and_others_are_what_they_were():
 
 
 def test_published_methods_have_no_patterns():
-    with pytest.raises(InputError, match=r"wanda-pia has no N:M patterns"):
+    with pytest.raises(InputError, match=r"(?s)wanda-pia has no N:M patterns.*allowed: random, magnitude, wanda\n"):
         recipe("wanda-pia", pattern="2:4", calibration="c")
-    with pytest.raises(ValueError, match="one of sparsity and pattern"):
-        recipe("magnitude", "0.5", pattern="2:4")

@@ -13,12 +13,13 @@ from tests.tiny import ALL_FAMILIES, TEXTS, tiny_folder
 from secateur.compression import stream
 from secateur.compression.finished import FinishedBlocks
 from secateur.compression.methods import METHODS
+from secateur.compression.realise import realise
 from secateur.compression.recipe import planned_digest, recipe
 from secateur.compression.stream import prune_files
 from secateur.errors import InputError, StoreBusyError, StoreUnwritableError, UnsupportedModelError, VerificationError
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.hollow import hollow_model
-from secateur.models.loading import load_tokenizer
+from secateur.models.loading import load_model, load_tokenizer
 from secateur.models.tiny import build_tiny_model
 from secateur.records.lease import lease
 from secateur.study.prune import PruneRequest, prune_to_folder
@@ -101,6 +102,18 @@ def test_the_same_bytes_at_every_level(options, level, tmp_path):
 def test_the_same_bytes_in_a_pattern(method, pattern, tmp_path):
     planned = planned_for(method, None, pattern=pattern)
     same(tiny_folder("llama"), planned, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["magnitude", "wanda"])
+def test_a_pattern_that_does_not_fit_is_refused_before_anything_is_read(method, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "folder_in_the_making", None)
+    base, planned = tiny_folder("llama"), planned_for(method, None, pattern="1:3")
+    match = r"(?s)The pattern 1:3 does not fit this model.*layers\.0\.self_attn\.q_proj, 32 x 32 \(and 11 more\)"
+    with pytest.raises(InputError, match=match):
+        in_files(base, planned, tmp_path / "out")
+    with pytest.raises(InputError, match=match):
+        realise(load_model(Checkpoint(base, "m")), planned)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_zeros_of_both_signs_and_what_nobody_loads_are_copied_bit_for_bit(tmp_path):

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from secateur.compression.levels import exact_fraction, n_removed, n_removed_truncated
-from secateur.compression.patterns import is_pattern, read_pattern
+from secateur.compression.levels import exact_fraction, n_removed, n_removed_truncated, written
+from secateur.compression.patterns import is_pattern, read_pattern, uneven_rows
+from secateur.errors import InputError
 from secateur.models.bits import SLICE, as_integers, row_slices
 
 Group: TypeAlias = str
@@ -34,12 +35,19 @@ def keep_top(scores: Tensor, *, sparsity: float | str | Fraction, per: Group) ->
 
     Args:
         scores: Any ordered dtype, finite.
-        sparsity: Share to remove, 0 to 1; a string or a fraction is exact, a float is read as written.
+        sparsity: Share to remove, 0 to 1; a string or a fraction is exact, a float is read as written. Of an N:M
+            pattern it must be (M - N) / M.
         per: The comparison group.
 
     Shapes: scores [o, i] -> bool [o, i], true where the weight stays.
+
+    Raises:
+        InputError: If the level is none or not that of the pattern, or the pattern does not fill the rows.
     """
-    return _without_lowest(scores, n_removed(group_size(scores.shape, per), exact_fraction(sparsity)), per)
+    level = exact_fraction(sparsity)
+    if is_pattern(per) and level != (own := read_pattern(per).sparsity):
+        raise InputError("A level is not that of its pattern.", where=per, allowed=written(own), got=written(level))
+    return _without_lowest(scores, n_removed(group_size(scores.shape, per), level), per)
 
 
 @dataclass(frozen=True)
@@ -58,10 +66,17 @@ class MaskRule:
 
 
 def group_size(shape: torch.Size | tuple[int, int], per: Group) -> int:
-    """How many weights of a matrix compete with each other. Shapes: shape (o, i)."""
+    """How many weights of a matrix compete with each other. Shapes: shape (o, i).
+
+    Raises:
+        InputError: If a pattern's groups do not fill the rows: they would run on into the next.
+    """
     rows, columns = shape
     if is_pattern(per):
-        return read_pattern(per).of
+        pattern = read_pattern(per)
+        if columns % pattern.of:
+            raise uneven_rows(pattern, {"": (rows, columns)})
+        return pattern.of
     return columns if per == "row" else rows * columns
 
 

@@ -58,6 +58,32 @@ def is_pattern(group: str) -> bool:
     return ":" in group
 
 
+def misfit(pattern: Pattern, shapes: Mapping[str, tuple[int, int]]) -> str:
+    """The first linear whose rows the pattern's groups do not fill, in words; empty if they fill all.
+
+    Args:
+        pattern: The pattern.
+        shapes: Layer name -> (rows, columns).
+    """
+    uneven = [name for name, (_, columns) in shapes.items() if columns % pattern.of]
+    if not uneven:
+        return ""
+    rows, columns = shapes[uneven[0]]
+    more = f" (and {len(uneven) - 1:,} more)" if len(uneven) > 1 else ""
+    return ", ".join(filter(None, [uneven[0], f"{rows} x {columns}"])) + more
+
+
+def uneven_rows(pattern: Pattern, shapes: Mapping[str, tuple[int, int]], *, where: object = "") -> InputError:
+    """The error of a pattern that does not fit; arguments as :func:`refuse_uneven_rows`."""
+    found = misfit(pattern, shapes)
+    return InputError(
+        f"The pattern {pattern} does not fit this {'model' if str(where) else 'matrix'}.",
+        where=f"{where}: {found}" if str(where) else found,
+        allowed=f"input features that {pattern.of} divides",
+        got=next(columns for _, columns in shapes.values() if columns % pattern.of),
+    )
+
+
 def refuse_uneven_rows(pattern: Pattern, shapes: Mapping[str, tuple[int, int]], *, where: object) -> None:
     """Refuse a pattern whose groups do not fill the rows of every linear.
 
@@ -69,11 +95,5 @@ def refuse_uneven_rows(pattern: Pattern, shapes: Mapping[str, tuple[int, int]], 
     Raises:
         InputError: Naming the first such linear.
     """
-    for name, (rows, columns) in shapes.items():
-        if columns % pattern.of:
-            raise InputError(
-                f"The pattern {pattern} does not fit this model.",
-                where=f"{where}: {name}, {rows} x {columns}",
-                allowed=f"input features that {pattern.of} divides",
-                got=columns,
-            )
+    if misfit(pattern, shapes):
+        raise uneven_rows(pattern, shapes, where=where)

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from secateur.compression.inputs import Statistics, linears_with_inputs
 from secateur.compression.layer import PrunedLayer, prune_layer
+from secateur.compression.patterns import is_pattern, read_pattern, refuse_uneven_rows
 from secateur.compression.recipe import Recipe
 from secateur.compression.verify import LayerCount
 from secateur.identity import digest
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
+from secateur.models.shapes import shapes_of
 
 
 @dataclass
@@ -82,10 +84,14 @@ def realise(
         progress: Called with the layer's name, how many are done, how many there are.
 
     Raises:
-        InputError: If the method needs inputs and neither sequences nor statistics were given.
+        InputError: If the method needs inputs and neither sequences nor statistics were given, or a pattern does
+            not fill a linear's rows.
         UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
         VerificationError: If activations were not finite, or the result is not what the recipe says.
     """
+    if is_pattern(planned.per):
+        shapes = shapes_of(loaded.model, loaded.family)
+        refuse_uneven_rows(read_pattern(planned.per), shapes, where=loaded.checkpoint.reference)
     result = Realisation()
     total = sum(1 for _ in all_linears(loaded.model, loaded.family))
     for name, linear, input_sq_sum in linears_with_inputs(loaded, planned, sequences, statistics):

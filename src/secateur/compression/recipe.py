@@ -83,36 +83,47 @@ def recipe(
 
     Raises:
         InputError: For an unknown method, a level outside 0..1, a comparison group, pattern or propagation that the
-            method does not have, or missing calibration.
-        ValueError: If not exactly one of sparsity and pattern is given, or a group beside a pattern.
+            method does not have, a level or group beside a pattern, neither level nor pattern, or missing calibration.
     """
-    if (sparsity is None) == (pattern is None) or (pattern is not None and per is not None):
-        raise ValueError("one of sparsity and pattern, and no group beside a pattern")
     if method not in METHODS:
         raise InputError("There is no such pruning method.", allowed=", ".join(METHODS), got=method)
     spec = METHODS[method]
-    if per is not None and per not in spec.groups:
-        raise InputError(f"{method} has no such comparison group.", allowed=", ".join(spec.groups), got=per)
+    level, group = _level_and_group(spec, sparsity, pattern, per)
     if spec.needs_inputs and propagation is not None and propagation not in spec.passes:
         raise InputError(f"{method} has no such propagation.", allowed=", ".join(spec.passes), got=propagation)
     if spec.needs_inputs and calibration is None:
         raise InputError(
             f"{method} needs calibration text.", todo="name a corpus under `calibration`, or with --calibration"
         )
-    if pattern is not None:
-        if not spec.takes_patterns:
-            raise InputError(f"{method} has no N:M patterns.", where="pattern", got=pattern)
-        found = read_pattern(pattern)
-        sparsity, per = found.sparsity, str(found)
-    assert sparsity is not None
     return Recipe(
         method=method,
-        sparsity=exact_fraction(sparsity),
-        per=per or spec.per,
+        sparsity=level,
+        per=group,
         mask_seed=check_seed(mask_seed, "mask seed") if spec.uses_mask_seed else None,
         propagation=(propagation or spec.passes[0]) if spec.needs_inputs else None,
         calibration=calibration if spec.needs_inputs else None,
     )
+
+
+def _level_and_group(
+    spec: Method, sparsity: float | str | Fraction | None, pattern: str | None, per: Group | None
+) -> tuple[Fraction, Group]:
+    if pattern is not None:
+        for beside, given in (("level", sparsity), ("comparison group", per)):
+            if given is not None:
+                raise InputError(
+                    f"A pattern fixes the {beside}.", where=f"pattern {pattern}", got=given, todo="name one of the two"
+                )
+        if not spec.takes_patterns:
+            able = ", ".join(name for name, each in METHODS.items() if each.takes_patterns)
+            raise InputError(f"{spec.name} has no N:M patterns.", where="pattern", allowed=able, got=pattern)
+        found = read_pattern(pattern)
+        return found.sparsity, str(found)
+    if sparsity is None:
+        raise InputError("A recipe needs a level or a pattern.", allowed="one of the two", got="neither")
+    if per is not None and per not in spec.groups:
+        raise InputError(f"{spec.name} has no such comparison group.", allowed=", ".join(spec.groups), got=per)
+    return exact_fraction(sparsity), per or spec.per
 
 
 def planned_digest(model_digest: str, planned: Recipe | None) -> str:

@@ -19,6 +19,7 @@ from secateur.compression.finished import FinishedBlocks
 from secateur.compression.folder import folder_in_the_making, write_facts
 from secateur.compression.inputs import leave_block, observe_block, walk_for
 from secateur.compression.layer import prune_layer
+from secateur.compression.patterns import is_pattern, read_pattern, refuse_uneven_rows
 from secateur.compression.realise import Realisation
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.compression.shards import Shards
@@ -28,6 +29,7 @@ from secateur.models.bits import all_finite, as_bytes
 from secateur.models.families import all_linears, linears_by_block
 from secateur.models.hollow import block_weights, filled, outer_weights
 from secateur.models.loading import LoadedModel, not_finite, stored_names
+from secateur.models.shapes import shapes_of
 
 
 @torch.no_grad()
@@ -49,12 +51,16 @@ def prune_files(
         calibration: One line about the calibration text, for the model card.
 
     Raises:
-        InputError: If a weight is NaN or infinite, ``out`` is not empty, or the method needs sequences.
+        InputError: If a weight is NaN or infinite, ``out`` is not empty, the method needs sequences, or a pattern does
+            not fill a linear's rows.
         UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
         StoreBusyError: If another process is writing ``out``.
         StoreUnwritableError: If the disk is full or the folder cannot be written.
         VerificationError: If activations were not finite, or the result is not what the recipe says.
     """
+    if is_pattern(planned.per):
+        shapes = shapes_of(hollow.model, hollow.family)
+        refuse_uneven_rows(read_pattern(planned.per), shapes, where=hollow.checkpoint.reference)
     checkpoint = hollow.checkpoint
     made = Realisation()
     with folder_in_the_making(out) as (kept, folder):

@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
 
 from secateur.errors import UnsupportedModelError
-from secateur.models.families import all_linears, family_of
+from secateur.models.families import Family, all_linears, family_of
 from secateur.models.loading import in_a_line
 
 
@@ -52,6 +52,15 @@ def linear_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     Raises:
         UnsupportedModelError: As :func:`meta_model`, or if the model's linears are not those its family lists.
     """
-    model = meta_model(config)
-    family = family_of(str(config["model_type"]))
+    return shapes_of(meta_model(config), family_of(str(config["model_type"])))
+
+
+def shapes_of(model: PreTrainedModel, family: Family) -> dict[str, tuple[int, int]]:
+    """The same of a model that is there, with or without its weights.
+
+    Shapes: the mapping's values are [o, i].
+
+    Raises:
+        UnsupportedModelError: If the model's linears are not those its family lists.
+    """
     return {name: (linear.out_features, linear.in_features) for name, linear in all_linears(model, family)}
