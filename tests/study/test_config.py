@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import pytest
+import yaml
 
 from secateur.errors import ConfigError, InputError
 from secateur.study.config import load_study, parse_study
@@ -54,6 +55,19 @@ def test_all_faults_come_at_once_each_with_its_place():
     assert "readouts.letter.orders: 'x' is not one of fixed, rotations, all6" in found
 
 
+def test_faults_around_a_pattern_do_not_hide_each_other():
+    entry = {"method": "random", "pattern": ["2/4", "2:4"], "sparsity": 2, "per": "row", "foo": 1}
+    found = faults(SMALLEST | {"variants": ["dense", entry, {"method": []}]})
+    assert [fault.split(":")[0] for fault in found] == [
+        "variants.1.foo",
+        "variants.1.pattern.0",
+        "variants.1.per",
+        "variants.1.sparsity",
+        "variants.2.method",
+        "variants.2.sparsity",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -82,19 +96,24 @@ def test_all_faults_come_at_once_each_with_its_place():
         ({"models": []}, "models: must not be empty"),
         ({"variants": ["dense", {"method": [], "sparsity": 0.5}]}, "variants.1.method: must not be empty"),
         ({"variants": ["dense", {"method": "random", "sparsity": []}]}, "variants.1.sparsity: must not be empty"),
-        ({"variants": ["dense", {"method": "random"}]}, "variants.1: name one of sparsity and pattern"),
+        ({"variants": ["dense", {"method": "random"}]}, "variants.1.sparsity: missing; name this or a pattern"),
         (
             {"variants": ["dense", {"method": "random", "sparsity": 0.5, "pattern": "2:4"}]},
-            "variants.1: name one of sparsity and pattern",
+            "variants.1.sparsity: cannot stand beside pattern, which fixes it; name one of the two",
         ),
         (
             {"variants": ["dense", {"method": "random", "pattern": "2:4", "per": "row"}]},
-            "variants.1: per: a pattern is a comparison group itself",
+            "variants.1.per: cannot stand beside pattern, which fixes it; name one of the two",
         ),
         (
             {"variants": ["dense", {"method": "random", "pattern": ["2:4", "4:2"]}]},
             "variants.1.pattern.1: '4:2' is no N:M pattern such as 2:4",
         ),
+        (
+            {"variants": ["dense", yaml.safe_load("{method: random, pattern: 2:4}")]},
+            "variants.1.pattern.0: 124 is no N:M pattern such as 2:4; in quotes: YAML reads 2:4 without them as a",
+        ),
+        ({"variants": ["dense", {"method": "random", "pattern": []}]}, "variants.1.pattern: must not be empty"),
         (
             {"variants": ["dense", {"method": "random", "sparsity": "1e99999999"}]},
             "variants.1.sparsity.0: 1e99999999 is",

@@ -79,6 +79,24 @@ def test_an_outline_finds_all_faults_without_a_model(tmp_path):
         outline_study(parse_study(study | {"benchmark": {"name": "planted"}, "models": ["./nothing"]}), base=tmp_path)
 
 
+def test_a_pattern_is_held_against_shapes_that_are_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    study = {
+        "study": "s",
+        "models": [PHI, "org/name"],
+        "variants": ["dense", {"method": ["magnitude", "random"], "pattern": ["3:7", "1:4"]}],
+        "benchmark": {"name": "planted", "limit": 10},
+    }
+    with pytest.raises(ConfigError) as caught:
+        outline_study(parse_study(study), base=tmp_path)
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"variants: the pattern 3:7 does not fit {PHI}: model.layers.0.")
+    study["variants"][1]["pattern"] = "1:4"
+    found = outline_study(parse_study(study), base=tmp_path)
+    assert [variant.label for variant in found.variants] == ["dense", "magnitude 1:4", "random 1:4"]
+    assert [found.expected_sparsity(PHI, variant) for variant in found.variants[1:]] == [(0.75, 0.75)] * 2
+
+
 def test_unknown_shapes_are_not_guessed(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     study = {

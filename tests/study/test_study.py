@@ -585,11 +585,16 @@ def test_a_pattern_is_a_series_of_its_own(tmp_path):
 
 
 def test_a_pattern_that_does_not_fit_is_refused_before_anything_is_asked(tmp_path):
-    with pytest.raises(InputError, match=r"The pattern 3:7 does not fit this model"):
-        run_study(
-            study(variants=["dense", {"method": "wanda", "pattern": "3:7"}]),
-            tmp_path / "s",
-            base=tmp_path,
-            offline=True,
-        )
+    variants = [
+        "dense",
+        {"method": "wanda", "pattern": ["3:7", "2:4"]},
+        {"method": "random", "pattern": ["2:5", "3:7"]},
+    ]
+    with pytest.raises(ConfigError) as caught:
+        run_study(study(variants=variants), tmp_path / "s", base=tmp_path, offline=True)
+    assert [fault.split(" does")[0] for fault in caught.value.faults] == [
+        "variants: the pattern 3:7",
+        "variants: the pattern 2:5",
+    ]
+    assert "q_proj, 32 x 32 (and " in caught.value.faults[0]
     assert not (tmp_path / "s").exists()

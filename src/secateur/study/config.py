@@ -54,7 +54,8 @@ def _pattern(value: Any) -> str:
     try:
         return str(read_pattern(value))
     except InputError as error:
-        raise ValueError(f"{value!r} is no N:M pattern such as 2:4") from error
+        hint = "; in quotes: YAML reads 2:4 without them as a number" if type(value) is int else ""
+        raise ValueError(f"{value!r} is no N:M pattern such as 2:4{hint}") from error
 
 
 NofM = Annotated[str, BeforeValidator(_pattern)]
@@ -76,19 +77,25 @@ class VariantConfig(_Strict):
     """Variants of one or several methods; lists are crossed with each other."""
 
     method: Names
-    sparsity: Annotated[tuple[Share, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(default=())
-    pattern: Annotated[tuple[NofM, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(default=())
+    pattern: Annotated[tuple[NofM, ...], BeforeValidator(as_list), Field(min_length=1)] | None = None
+    sparsity: Annotated[tuple[Share, ...], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
+        default=None, validate_default=True
+    )
     per: Literal["row", "tensor"] | None = None
     mask_seed: Annotated[Seeds, Field(min_length=1)] = (0,)
     propagation: Literal["propagated", "one-shot", "pia"] | None = None
 
-    @model_validator(mode="after")
-    def _one_kind_of_level(self) -> Self:
-        if bool(self.sparsity) == bool(self.pattern):
-            raise ValueError("name one of sparsity and pattern")
-        if self.pattern and self.per is not None:
-            raise ValueError("per: a pattern is a comparison group itself; leave one of the two out")
-        return self
+    # Of single fields, not of the whole entry, whose own check would wait until all other faults of it are gone.
+    @field_validator("sparsity", "per", mode="before")
+    @classmethod
+    def _not_beside_pattern(cls, value: Any, info: ValidationInfo) -> Any:
+        # A pattern that was named and is none is not in the data; one that was not named is None there.
+        patterned = info.data.get("pattern", "unreadable") is not None
+        if value is not None and patterned:
+            raise ValueError("cannot stand beside pattern, which fixes it; name one of the two")
+        if value is None and not patterned and info.field_name == "sparsity":
+            raise ValueError("missing; name this or a pattern")
+        return value
 
 
 class BenchmarkConfig(_Strict):

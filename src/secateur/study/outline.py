@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from secateur.compression.verify import expected_sparsity
-from secateur.errors import OfflineError
+from secateur.errors import ConfigError, OfflineError
 from secateur.items.corpora import load_corpus
 from secateur.items.item import ItemSet
 from secateur.models.checkpoint import find_checkpoint
@@ -17,7 +17,7 @@ from secateur.models.shapes import linear_shapes
 from secateur.study.config import StudyConfig
 from secateur.study.plan import check_names, study_items
 from secateur.study.reading import load_text
-from secateur.study.variants import NamedVariant, ask_rows, floor_rows, name_variants
+from secateur.study.variants import NamedVariant, ask_rows, faults_of_shapes, floor_rows, name_variants
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,24 @@ def outline_study(config: StudyConfig, *, base: Path) -> Outline:
         base: Folder that relative paths in it start from.
 
     Raises:
-        ConfigError: If methods, backend or benchmark do not exist; all at once.
+        ConfigError: If methods, backend or benchmark do not exist, or a pattern does not fit a model whose shapes are
+            known; all at once.
         InputError: If the items cannot be found or read.
     """
     check_names(config)
     seeds = config.calibration.seed if config.calibration else ()
     # The digest of text that is not here is not known; what stands in its place never leaves this function's result.
     variants = name_variants(config, {seed: f"calibration seed {seed}" for seed in seeds})
-    return Outline(config, study_items(config, base), tuple(variants), tuple(_missing(config, base)))
+    outline = Outline(config, study_items(config, base), tuple(variants), tuple(_missing(config, base)))
+    recipes = [variant.recipe for variant in variants]
+    faults = [
+        fault
+        for model in outline.shapes
+        for fault in faults_of_shapes(model, recipes, partial(outline.shapes.__getitem__, model))
+    ]
+    if faults:
+        raise ConfigError(faults, where=config.study)
+    return outline
 
 
 def _missing(config: StudyConfig, base: Path) -> Iterator[str]:

@@ -11,7 +11,6 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from secateur.compression.methods import METHODS
-from secateur.compression.patterns import is_pattern, read_pattern, refuse_uneven_rows
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
 from secateur.identity import Plain
@@ -38,7 +37,14 @@ from secateur.records.cell import CellSpec
 from secateur.records.tables import DIVERGENCE, REFERENCE, TEXT
 from secateur.study.config import SampledConfig, StudyConfig
 from secateur.study.reading import Reading, about_text, cut_text, load_text
-from secateur.study.variants import ask_rows, faults_of_variants, floor_rows, methods_of, name_variants
+from secateur.study.variants import (
+    ask_rows,
+    faults_of_shapes,
+    faults_of_variants,
+    floor_rows,
+    methods_of,
+    name_variants,
+)
 
 
 @dataclass(frozen=True)
@@ -380,13 +386,12 @@ def _variants(
         if (other := seen.setdefault(variant.planned, variant)) is not variant:
             same = "is there twice" if other.label == variant.label else f"is the same as {other.label}"
             faults.append(f"variants: {variant.label} {same}")
-        if variant.recipe and is_pattern(variant.recipe.per):
-            refuse_uneven_rows(read_pattern(variant.recipe.per), checkpoint.linear_shapes(), where=checkpoint.reference)
         if variant.recipe and variant.recipe.propagation == "pia" and checkpoint.family.published_pass is None:
             faults.append(
                 f"variants: {variant.recipe.method} is not defined for {checkpoint.reference}: the published "
                 f"calibration pass knows no {checkpoint.family.name} blocks"
             )
+    faults += faults_of_shapes(checkpoint.reference, (one.recipe for one in variants), checkpoint.linear_shapes)
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)), where=config.study)
     return tuple(variants)

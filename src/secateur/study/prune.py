@@ -10,11 +10,11 @@ import torch
 
 from secateur.compression.folder import check_new_folder
 from secateur.compression.methods import METHODS
-from secateur.compression.patterns import read_pattern, refuse_uneven_rows
+from secateur.compression.patterns import LARGEST, read_pattern, refuse_uneven_rows
 from secateur.compression.realise import Realisation
 from secateur.compression.recipe import recipe
 from secateur.compression.stream import prune_files
-from secateur.errors import ConfigError
+from secateur.errors import ConfigError, InputError
 from secateur.inference.dtype import fast_dtype
 from secateur.items.corpora import PACKAGED, Cut, calibration_digest, calibration_sequences, load_corpus
 from secateur.models.checkpoint import find_checkpoint
@@ -55,13 +55,13 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     if asked.method not in METHODS:
         raise ConfigError([f"--method: {asked.method!r} is not one of {', '.join(METHODS)}"], where="secateur prune")
     method = METHODS[asked.method]
+    if faults := _faults_of_level(asked):
+        raise ConfigError(faults, where="secateur prune")
     if asked.per is not None and asked.per not in method.groups:
         allowed = ", ".join(method.groups)
         raise ConfigError(
             [f"--per: {asked.per!r} is not one of {allowed}, which {asked.method} has"], where="secateur prune"
         )
-    if faults := _faults_of_level(asked):
-        raise ConfigError(faults, where="secateur prune")
     if asked.cut not in get_args(Cut):
         raise ConfigError([f"--cut: {asked.cut!r} is not one of {', '.join(get_args(Cut))}"], where="secateur prune")
     needs_text = method.needs_inputs
@@ -121,11 +121,18 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
 
 
 def _faults_of_level(asked: PruneRequest) -> list[str]:
-    if (asked.sparsity is None) == (asked.pattern is None):
-        return ["--sparsity, --pattern: name one of the two"]
     if asked.pattern is None:
-        return []
+        return [] if asked.sparsity is not None else ["--sparsity: missing; give it or --pattern"]
+    faults = [
+        f"{option}: cannot stand beside --pattern, which fixes it; give one of the two"
+        for option, given in (("--sparsity", asked.sparsity), ("--per", asked.per))
+        if given is not None
+    ]
     if not METHODS[asked.method].takes_patterns:
         able = ", ".join(name for name, each in METHODS.items() if each.takes_patterns)
-        return [f"--pattern: {asked.method} has no patterns; {able} have"]
-    return ["--per: a pattern is a comparison group itself; leave one of the two out"] if asked.per else []
+        faults.append(f"--pattern: {asked.method} has no patterns; {able} have")
+    try:
+        read_pattern(asked.pattern)
+    except InputError:
+        faults.append(f"--pattern: {asked.pattern!r} is no N:M pattern such as 2:4, with 1 <= N < M <= {LARGEST}")
+    return faults

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from secateur.compression.methods import METHODS
+from secateur.compression.patterns import is_pattern, misfit, read_pattern
 from secateur.compression.recipe import Recipe, recipe
 from secateur.items.orders import ORDERS
 from secateur.study.config import StudyConfig, VariantConfig
@@ -42,8 +43,8 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
         for method in entry.method:
             spec = METHODS[method]
             for level, pattern in [
-                *((each, None) for each in entry.sparsity),
-                *((None, each) for each in entry.pattern),
+                *((each, None) for each in entry.sparsity or ()),
+                *((None, each) for each in entry.pattern or ()),
             ]:
                 for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
                     for seed in calibrations if spec.needs_inputs else (None,):
@@ -82,6 +83,25 @@ def faults_of_variants(config: StudyConfig) -> list[str]:
             if spec.needs_inputs and config.calibration is None:
                 faults.append(f"calibration: missing; {method} ({place}) needs it")
     return faults
+
+
+def faults_of_shapes(
+    model: str, recipes: Iterable[Recipe | None], shapes: Callable[[], Mapping[str, tuple[int, int]]]
+) -> list[str]:
+    """Which patterns do not fit a model, a line each.
+
+    Args:
+        model: What the user called it.
+        recipes: What is to be made of it.
+        shapes: Gives its linears, layer name -> (rows, columns); called only if there is a pattern.
+    """
+    patterns = dict.fromkeys(read_pattern(one.per) for one in recipes if one is not None and is_pattern(one.per))
+    linears = shapes() if patterns else {}
+    return [
+        f"variants: the pattern {pattern} does not fit {model}: {found}; {pattern.of} must divide the input features"
+        for pattern in patterns
+        if (found := misfit(pattern, linears))
+    ]
 
 
 def methods_of(config: StudyConfig) -> tuple[str, ...]:
