@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.reference.pruning import lowest_go
+from tests.reference.pruning import highest_stay, lowest_go
 
 from secateur.compression import masks
 from secateur.compression.masks import THRESHOLD, keep_top, kth_lowest
@@ -52,6 +52,18 @@ def test_masks_against_sorting(dtype, shape, per):
                 before = given.clone()
                 for k in levels(n):
                     assert keep_top(given, sparsity=f"{k}/{n}", per=per).tolist() == lowest_go(given, f"{k}/{n}", per)
+                assert torch.equal(given, before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("kept", "of"), [(1, 2), (2, 4), (1, 4), (3, 4), (4, 8), (7, 8), (2, 9), (8, 16), (63, 64)])
+def test_patterns_against_sorting_each_group(dtype, kept, of):
+    for seed in range(2):
+        for scores in matrices(dtype, (5, 2 * of), seed):
+            for given in (scores, scores.abs(), scores.T.contiguous().T):
+                before = given.clone()
+                found = keep_top(given, sparsity=f"{of - kept}/{of}", per=f"{kept}:{of}")
+                assert found.tolist() == highest_stay(given, kept, of)
                 assert torch.equal(given, before)
 
 

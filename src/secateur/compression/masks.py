@@ -92,12 +92,37 @@ def _without_lowest(scores: Tensor, k: int, per: Group) -> Tensor:
     scores = _comparable(scores)
     if per == "tensor":
         return _without_lowest_of_all(scores, k)
-    kept = torch.empty(scores.shape, dtype=torch.bool, device=scores.device)
-    groups, kept_groups = in_groups(scores, per), in_groups(kept, per)
+    groups = in_groups(scores, per)
+    without = _without_lowest_by_rank if groups.shape[1] <= RANKED else _without_lowest_by_boundary
+    return without(groups, k).view(scores.shape)
+
+
+RANKED = 8
+"""Groups of at most so many weights are ranked by comparing every two; larger ones are partially sorted (LOG.md)."""
+
+
+def _without_lowest_by_rank(groups: Tensor, k: int) -> Tensor:
+    """As :func:`_without_lowest`, of groups of a few. Shapes: groups [groups, n] -> bool [groups, n]."""
+    n = groups.shape[1]
+    kept = torch.empty(groups.shape, dtype=torch.bool, device=groups.device)
+    for rows in row_slices(groups):
+        places = groups[rows].T.contiguous()  # [n, groups]: what is compared lies side by side
+        ahead = torch.zeros(places.shape, dtype=torch.int8, device=groups.device)  # how many of its group beat it
+        for place in range(n - 1):
+            higher = places[place + 1 :] > places[place]
+            ahead[place] += higher.sum(dim=0, dtype=torch.int8)
+            ahead[place + 1 :] += ~higher
+        kept[rows] = (ahead < n - k).T
+    return kept
+
+
+def _without_lowest_by_boundary(groups: Tensor, k: int) -> Tensor:
+    """As :func:`_without_lowest`, of groups of many. Shapes: groups [groups, n] -> bool [groups, n]."""
+    kept = torch.empty(groups.shape, dtype=torch.bool, device=groups.device)
     for rows in row_slices(groups):
         part = groups[rows]
         boundary = kth_lowest(part, k)
-        above = torch.gt(part, boundary, out=kept_groups[rows])
+        above = torch.gt(part, boundary, out=kept[rows])
         spare = part.shape[1] - k - torch.count_nonzero(above, dim=1)  # how many of the tied stay
         if spare.any():
             tied = part == boundary
