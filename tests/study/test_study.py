@@ -22,6 +22,8 @@ from secateur.models.chat import render_conversation
 from secateur.models.tiny import CHAT_TEMPLATE_NO_SYSTEM
 from secateur.records.complete import rows_present
 from secateur.records.store import Store
+from secateur.report import write_report
+from secateur.report.published import methods_as_published
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 from secateur.study import reading
@@ -573,7 +575,7 @@ def test_a_real_run_killed_and_resumed(finished, tmp_path):
 def test_a_pattern_is_a_series_of_its_own(tmp_path):
     variants = [
         "dense",
-        {"method": "magnitude", "sparsity": 0.5},
+        {"method": ["magnitude", "magnitude-pia"], "sparsity": 0.5},
         {"method": ["magnitude", "random"], "pattern": "2:4"},
     ]
     run_study(study(variants=variants, perplexity=None), tmp_path / "s", base=tmp_path, offline=True)
@@ -582,6 +584,12 @@ def test_a_pattern_is_a_series_of_its_own(tmp_path):
     assert shown["magnitude 2:4"] == ("magnitude, pattern 2:4", 0.5, 0.5)
     assert shown["random 2:4"][0] == "random, pattern 2:4"
     assert shown["magnitude 0.5"][0] == "magnitude, per tensor"
+    names = {variant.label: variant.method for variant in data.variants}
+    assert names["magnitude 2:4"] == "magnitude 2:4"
+    assert names["magnitude 0.5"] == "magnitude"
+    beside = methods_as_published(data).frame
+    assert beside["variant"].to_list() == ["magnitude 0.5"], "a pattern has no published form"
+    assert "magnitude, pattern 2:4" in write_report(tmp_path / "s", tmp_path / "r").read_text(encoding="utf-8")
 
 
 def test_a_pattern_that_does_not_fit_is_refused_before_anything_is_asked(tmp_path):

@@ -53,7 +53,8 @@ class Variant:
         model: Digest of its base model.
         model_name: What the user called that.
         label: For people; unique within the model.
-        method: ``dense`` or the name of the method.
+        method: ``dense`` or the name of the method, with its pattern if it has one: where methods are set side by side
+            at one nominal level, a pattern is another method.
         series: What is drawn as one line: the recipe without its level and seeds.
         nominal: The level that was asked for, 0..1; ``None`` where the recipe has none.
         achieved: Weights the mask removed / weights of the pruned linears; ``None`` if the variant was never made, or

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from secateur.compression.patterns import is_pattern
 from secateur.errors import InputError, StoreError
 from secateur.identity import HASH_VERSION, short
 from secateur.items.clusters import effective_number
@@ -339,8 +340,9 @@ def _variant(
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
     method = str(recipe.get("method", DENSE))
+    pattern = str(recipe["per"]) if is_pattern(str(recipe.get("per", ""))) else ""
     departs = [
-        f"{'pattern' if name == 'per' and ':' in str(recipe[name]) else name} {recipe[name]}"
+        f"{'pattern' if name == 'per' and pattern else name} {recipe[name]}"
         for name in sorted(recipe)
         if name not in _NO_SERIES
     ]
@@ -355,7 +357,7 @@ def _variant(
         model=str(model["model"]),
         model_name=str(model["name"]),
         label=str(entry["label"]),
-        method=method,
+        method=f"{method} {pattern}" if pattern else method,
         series=", ".join([method, *departs]),
         nominal=float(Fraction(recipe["sparsity"])) if "sparsity" in recipe else None,
         achieved=achieved,
