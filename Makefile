@@ -35,12 +35,14 @@ bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make 
 simulate: $(READY)  ## How often intervals, tests and verdicts are wrong: minutes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out benchmarks/coverage.json
 	$(BIN)/python scripts/error_rates.py
+	$(BIN)/python scripts/verdict_docs.py
 
 docs: $(READY)  ## Rewrite the generated parts of the docs
 	$(BIN)/python scripts/cli_docs.py
 	$(BIN)/python scripts/published_counts.py
 	$(BIN)/python scripts/performance.py
 	$(BIN)/python scripts/error_rates.py
+	$(BIN)/python scripts/verdict_docs.py
 
 train: $(READY)  ## The models that ship, from nothing; a quarter of an hour each on a quiet machine
 	$(BIN)/python -m training.train --out build/planted

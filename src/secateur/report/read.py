@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 
-from secateur.compression.patterns import is_pattern
 from secateur.errors import InputError, StoreError
 from secateur.identity import HASH_VERSION, short
 from secateur.items.clusters import effective_number
@@ -340,7 +339,7 @@ def _variant(
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
     method = str(recipe.get("method", DENSE))
-    pattern = str(recipe["per"]) if is_pattern(str(recipe.get("per", ""))) else ""
+    pattern = str(recipe["per"]) if ":" in str(recipe.get("per", "")) else ""
     departs = [
         f"{'pattern' if name == 'per' and pattern else name} {recipe[name]}"
         for name in sorted(recipe)
