@@ -6,6 +6,7 @@ import shutil
 import pytest
 from tests.tiny import tiny_folder
 
+from secateur.errors import ConfigError
 from secateur.report.verdict import Status
 from secateur.study.gate import GateRequest, run_gate
 from secateur.study.policy import parse_policy
@@ -112,3 +113,9 @@ def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
     assert verdict.outcome is Status.PASS
     assert verdict.n_items < verdict.n_listed == 2000
     assert [stage.n_items for stage in verdict.stages] == [256, 512, 1024][: len(verdict.stages)]
+
+
+def test_a_category_that_no_item_has_is_a_fault(folder):
+    policy = POLICY | {"criteria": {"old": CHANGE | {"category": "Aeg"}}}
+    with pytest.raises(ConfigError, match="criteria.old.category: 'Aeg' is not asked; asked are Guilds, Houses"):
+        gate(folder, "planted", policy=policy)

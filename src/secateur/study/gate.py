@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from secateur import __version__
-from secateur.errors import InputError
+from secateur.errors import ConfigError, InputError
+from secateur.items.item import ItemSet
 from secateur.metrics.text import bits_per_byte, count_text, pair_text, perplexity, perplexity_ratio
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.shapes import linear_shapes
@@ -80,6 +81,7 @@ def run_gate(
     there = Store.open_or_create(store_path) if store_path.exists() else None
     plan = make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
     plan = plan.floor_of_first_model_only()
+    _check_categories(policy, plan.items)
     store = there or Store.open_or_create(store_path)
     stated = None
     if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):
@@ -131,7 +133,25 @@ def plan_gate(policy: Policy, *, bbq: Path | None = None, base: Path) -> list[De
     """
     config = _study(GateRequest("", "", policy, bbq=bbq), [("not needed", None)])
     check_names(config)
-    return decidable_policy(policy, study_items(config, base))
+    items = study_items(config, base)
+    _check_categories(policy, items)
+    return decidable_policy(policy, items)
+
+
+def _check_categories(policy: Policy, items: ItemSet) -> None:
+    """Refuse criteria about categories that no item has; a policy that names none asks all there are.
+
+    Raises:
+        ConfigError: With every such criterion.
+    """
+    known = sorted({item.category for item in items})
+    faults = [
+        f"criteria.{name}.category: {wanted!r} is not asked; asked are {', '.join(known)}"
+        for name, criterion in policy.criteria.items()
+        if (wanted := getattr(criterion, "category", None)) is not None and wanted not in known
+    ]
+    if faults:
+        raise ConfigError(faults, where=policy.policy)
 
 
 def _looks(policy: Policy, listed: int) -> list[int]:
