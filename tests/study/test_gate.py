@@ -117,5 +117,5 @@ def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
 
 def test_a_category_that_no_item_has_is_a_fault(folder):
     policy = POLICY | {"criteria": {"old": CHANGE | {"category": "Aeg"}}}
-    with pytest.raises(ConfigError, match="criteria.old.category: 'Aeg' is not asked; asked are Guilds, Houses"):
+    with pytest.raises(ConfigError, match=r"criteria\.old\.category: 'Aeg' is not asked; asked are Guilds, Houses"):
         gate(folder, "planted", policy=policy)
