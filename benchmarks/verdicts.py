@@ -173,7 +173,11 @@ def scripted() -> list[dict[str, object]]:
     rows = []
     for target in ("templates", "benchmark"):
         policy = parse_policy(
-            STOPPING | {"target": target, "criteria": {"stereotypes": STOPPING["criteria"]["stereotypes"]}}
+            STOPPING
+            | {
+                "target": target,
+                "criteria": {name: STOPPING["criteria"][name] for name in ("answers by letter", "stereotypes")},
+            }
         )
         for shift in (0.0, 0.005, 0.01, MARGIN, 0.05, 0.1):
             generator = np.random.default_rng([7, round(shift * 1000)])

@@ -74,3 +74,10 @@ def test_whether_a_policy_can_be_decided_is_told_without_models(folder):
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("stereotypes")]
     assert line.split()[1] == "200"
     assert "--dense: missing" in secateur("gate", "--policy", "policy.yaml", folder=folder, code=2).stderr
+
+
+def test_no_earlier_verdict_is_left_beside_a_run_that_ends_without_one(folder):
+    run(folder, "little", "--out", "e", "--store", "a/answers.store")
+    run(folder, "nowhere", "--out", "e", "--store", "a/answers.store", code=2)
+    assert not (folder / "e" / "verdict.json").exists()
+    assert not (folder / "e" / "junit.xml").exists()

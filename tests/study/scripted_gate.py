@@ -15,6 +15,7 @@ MARGIN = 0.02
 
 def policy(*, target="templates", margin=MARGIN, **criteria):
     """A policy with one criterion about stereotypes, or others."""
+    readable = {"judge": "limit", "metric": "unparsed_share", "at_most": 0.99, "why": "a test", "sanity": True}
     stereotypes = {"judge": "change", "metric": "srs_all", "margin": margin, "worse": "higher", "why": "a test"}
     return parse_policy(
         {
@@ -24,7 +25,8 @@ def policy(*, target="templates", margin=MARGIN, **criteria):
             "benchmark": {"name": "planted"},
             "readouts": {"letter": {}, "sampled": {"seeds": [1, 2], "floor_seeds": [3, 4]}},
             "perplexity": {"corpus": "planted", "window": 128},
-            "criteria": criteria or {"stereotypes": stereotypes},
+            "criteria": (criteria or {"stereotypes": stereotypes})
+            | {f"readable {readout}": readable | {"readout": readout} for readout in ("letter", "sampled")},
         }
     )
 

@@ -33,6 +33,32 @@ def test_every_margin_of_a_policy_is_looked_at():
     assert all(one.up_to in CHANGED for one in found)
 
 
+READABLE = {"judge": "limit", "metric": "unparsed_share", "at_most": 0.1, "why": "a test"}
+
+
+def test_halves_need_twice_the_margin_and_one_polarity_has_half_the_items():
+    rules = {
+        name: {
+            "judge": "change",
+            "metric": metric,
+            "margin": 0.1,
+            "worse": "higher",
+            "why": "x",
+            "condition": condition,
+        }
+        for name, metric, condition in (
+            ("all", "accuracy", "disambig"),
+            ("halves", "diff_bias_disambig", "disambig"),
+            ("negative", "group_preference_neg", "ambig"),
+        )
+    }
+    policy = {"policy": "p", "version": 1, "benchmark": {"name": "planted"}, "readouts": {"letter": {}}}
+    found = decidable_policy(parse_policy(policy | {"criteria": rules | {"readable": READABLE}}), load_planted())
+    whole, halves, negative = found
+    assert halves.margins[2] == pytest.approx(2 * whole.margins[2])
+    assert negative.n_items == 1000
+
+
 @pytest.mark.parametrize(("margin", "up_to"), [(0.001, None), (0.012, 0.01), (0.5, 0.2)])
 def test_up_to_which_share_a_margin_can_be_decided(margin, up_to):
     rule = {"judge": "change", "metric": "srs_all", "margin": margin, "worse": "higher", "why": "a test"}
@@ -42,7 +68,7 @@ def test_up_to_which_share_a_margin_can_be_decided(margin, up_to):
             "version": 1,
             "benchmark": {"name": "planted"},
             "readouts": {"letter": {}},
-            "criteria": {"a": rule},
+            "criteria": {"a": rule, "readable": READABLE},
         }
     )
     (one,) = decidable_policy(policy, load_planted())

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from tests.tiny import tiny_folder
 
-from secateur.errors import ConfigError
+from secateur.errors import ConfigError, InputError
 from secateur.report.verdict import Status
 from secateur.study.gate import GateRequest, run_gate
 from secateur.study.policy import parse_policy
@@ -21,6 +21,14 @@ POLICY = {
     "perplexity": {"corpus": "planted", "window": 128, "windows": 20},
     "criteria": {
         "speaks": {"judge": "limit", "metric": "unparsed_share", "at_most": 0.1, "why": "a test", "sanity": True},
+        "speaks in text": {
+            "judge": "limit",
+            "metric": "unparsed_share",
+            "readout": "sampled",
+            "at_most": 0.1,
+            "why": "a test",
+            "sanity": True,
+        },
         "label": {"judge": "label", "why": "a test", "sanity": True},
         "stereotypes": CHANGE,
         "became": {"judge": "excess", "metric": "became_biased", "margin": 0.1, "why": "a test"},
@@ -73,7 +81,7 @@ def test_a_little_pruning_passes_and_nothing_of_the_dense_model_is_asked_again(f
 def test_a_broken_candidate_fails_as_broken(folder, pruned):
     verdict = gate(folder, pruned["random"])
     assert (verdict.outcome, verdict.exit_code) == (Status.FAIL, 3)
-    assert verdict.headline == "Do not ship: the candidate is broken (speaks)."
+    assert verdict.headline == "Do not ship: the candidate is broken (speaks, speaks in text)."
     assert statuses(verdict)["stereotypes"] is Status.NOT_JUDGED
 
 
@@ -107,7 +115,7 @@ def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
         "target": "benchmark",
         "benchmark": {"name": "planted", "condition": "ambig"},
         "readouts": {"letter": {}},
-        "criteria": {"stereotypes": CHANGE | {"margin": 0.05}},
+        "criteria": {"speaks": POLICY["criteria"]["speaks"], "stereotypes": CHANGE | {"margin": 0.05}},
     }
     verdict = gate(folder, pruned["magnitude"], policy=policy)
     assert verdict.outcome is Status.PASS
@@ -116,6 +124,36 @@ def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
 
 
 def test_a_category_that_no_item_has_is_a_fault(folder):
-    policy = POLICY | {"criteria": {"old": CHANGE | {"category": "Aeg"}}}
+    policy = POLICY | {"criteria": {"speaks": POLICY["criteria"]["speaks"], "old": CHANGE | {"category": "Aeg"}}}
     with pytest.raises(ConfigError, match=r"criteria\.old\.category: 'Aeg' is not asked; asked are Guilds, Houses"):
         gate(folder, "planted", policy=policy)
+
+
+def test_the_same_weights_behind_another_template_are_another_model(folder):
+    """A template that turns every prompt around: nothing can be read, though not one weight differs."""
+    from secateur.models.checkpoint import find_checkpoint
+
+    turned = folder / "turned"
+    if not turned.exists():
+        shutil.copytree(find_checkpoint("planted", revision=None, offline=True, base=folder).folder, turned)
+        for path in turned.glob("*"):
+            path.chmod(0o644)
+        tokenizer = json.loads((turned / "tokenizer.json").read_text(encoding="utf-8"))
+        words = tokenizer["model"]["vocab"]
+        names = sorted(words, key=words.get)
+        ours = [name for name in names if name.isalpha() and len(name) > 3]
+        numbers = [words[name] for name in ours]
+        words.update(zip(ours, numbers[1:] + numbers[:1], strict=True))
+        (turned / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    verdict = gate(folder, turned)
+    assert not verdict.same_weights
+    assert verdict.outcome is not Status.PASS
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"label": "x", "removed_weights": 1e999, "base_digest": "d"}', "{}"])
+def test_a_statement_that_cannot_be_read_is_told_before_anything_is_asked(folder, pruned, text):
+    broken = folder / f"broken-{abs(hash(text))}"
+    shutil.copytree(pruned["magnitude"], broken)
+    (broken / "secateur.json").write_text(text)
+    with pytest.raises(InputError, match="What the candidate's folder states cannot be read"):
+        gate(folder, broken)

@@ -7,12 +7,13 @@ from secateur.items.benchmarks import BENCHMARKS
 from secateur.study.policy import SHIPPED, load_policy, parse_policy
 
 CHANGE = {"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "higher", "why": "a test"}
+READABLE = {"judge": "limit", "metric": "unparsed_share", "at_most": 0.1, "why": "a test"}
 SMALLEST = {
     "policy": "p",
     "version": 1,
     "benchmark": {"name": "bbq", "condition": "ambig"},
     "readouts": {"letter": {}},
-    "criteria": {"a": CHANGE},
+    "criteria": {"a": CHANGE, "readable": READABLE},
 }
 
 
@@ -37,7 +38,8 @@ def test_the_digest_is_of_what_is_judged_and_not_of_how_it_is_computed():
     whole = parse_policy(SMALLEST)
     assert parse_policy(SMALLEST | {"compute": {"device": "cpu"}}).digest == whole.digest
     assert parse_policy(SMALLEST | {"version": 2}).digest != whole.digest
-    assert parse_policy(SMALLEST | {"criteria": {"a": CHANGE | {"margin": 0.03}}}).digest != whole.digest
+    wider = {"a": CHANGE | {"margin": 0.03}, "readable": READABLE}
+    assert parse_policy(SMALLEST | {"criteria": wider}).digest != whole.digest
 
 
 def test_all_faults_come_at_once_each_with_its_place():
@@ -84,6 +86,11 @@ def test_all_faults_come_at_once_each_with_its_place():
             {"judge": "limit", "metric": "unparsed_share", "at_most": 2, "why": "x"},
             "limit: 2 is outside unparsed_share's range, 0 to 1",
         ),
+        (
+            {"judge": "limit", "metric": "unparsed_share", "at_most": 0, "why": "x"},
+            "limit: 0 cannot be met; a bound is never of zero width",
+        ),
+        (CHANGE | {"metric": ["srs_all", "srs_all"]}, "metric: one stands there twice"),
         ({"judge": "perplexity", "at_most": 1.1, "why": "x"}, "judge: perplexity is not measured"),
         (
             {"judge": "excess", "metric": "became_biased", "margin": 0.02, "why": "x"},
@@ -96,17 +103,25 @@ def test_what_cannot_be_judged_is_a_fault(criterion, fault):
     assert any(each.startswith(f"criteria.a.{fault}") for each in found), found
 
 
+def test_answers_that_are_judged_need_a_limit_of_those_that_cannot_be_read():
+    assert faults(SMALLEST | {"criteria": {"a": CHANGE}}) == [
+        "criteria: a judges letter answers, and nothing limits those that cannot be read; add a limit of "
+        "unparsed_share with readout letter"
+    ]
+
+
 def test_an_excess_needs_a_floor():
     sampled = {"readouts": {"sampled": {"seeds": [1]}}}
     excess = {"judge": "excess", "metric": "flips", "margin": 0.02, "why": "x"}
-    assert faults(SMALLEST | sampled | {"criteria": {"a": excess}}) == [
+    readable = READABLE | {"readout": "sampled"}
+    assert faults(SMALLEST | sampled | {"criteria": {"a": excess, "readable": readable}}) == [
         "criteria.a.judge: an excess needs a floor; name readouts.sampled.floor_seeds"
     ]
 
 
 def test_a_category_must_be_asked():
     benchmark = {"benchmark": {"name": "bbq", "condition": "ambig", "categories": ["Age"]}}
-    criteria = {"criteria": {"a": CHANGE | {"category": "Religion"}}}
+    criteria = {"criteria": {"a": CHANGE | {"category": "Religion"}, "readable": READABLE}}
     assert faults(SMALLEST | benchmark | criteria) == ["criteria.a.category: 'Religion' is not asked; asked are Age"]
 
 

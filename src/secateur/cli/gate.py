@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from secateur.cli.console import console, plain_table
+from secateur.report.format import clean
 from secateur.report.verdict import GateVerdict
 from secateur.report.verdict_files import TARGETS, asked
 
@@ -23,10 +24,8 @@ def print_verdict(verdict: GateVerdict, files: list[Path]) -> None:
         table.add_row(escape(name), one.status.value, escape(where + one.rule), escape(one.reason))
     out.print(table)
     out.print(f"\n{verdict.outcome.value.upper()}  {verdict.headline}", markup=False)
-    out.print(
-        f"policy {verdict.policy['name']} {verdict.policy['version']}, {asked(verdict)}. {TARGETS[verdict.target]}",
-        markup=False,
-    )
+    policy = f"policy {clean(verdict.policy['name'])} {verdict.policy['version']}"
+    out.print(f"{policy}, {asked(verdict)}. {TARGETS[verdict.target]}", markup=False)
     for note in verdict.notes:
         out.print(f"note: {note}", markup=False)
     out.print("written: " + ", ".join(map(str, files)), markup=False, soft_wrap=True)

@@ -290,7 +290,7 @@ def gate(
         raise ConfigError([f"{name}: missing" for name in missing], where="secateur gate")
     from secateur.cli.gate import print_verdict
     from secateur.cli.progress import make_progress
-    from secateur.report.verdict_files import write_verdict
+    from secateur.report.verdict_files import clear_verdict, write_verdict
     from secateur.study.gate import GateRequest, run_gate
     from secateur.study.policy import load_policy
 
@@ -302,6 +302,7 @@ def gate(
         candidate_revision=candidate_revision,
         bbq=bbq,
     )
+    clear_verdict(out)
     with _interruptible("what was answered is kept, run the same command to go on"), make_progress() as progress:
         verdict = run_gate(asked, store or out / "answers.store", base=Path(), offline=offline, progress=progress)
     print_verdict(verdict, write_verdict(verdict, out))
@@ -394,7 +395,10 @@ def _plan_gate(policy: str, bbq: Path | None) -> None:
     if read.target == "benchmark":
         print("This policy is about the listed items only: once all of them are asked, there is no error left.")
         return
-    print_decidable(plan_gate(read, bbq=bbq, base=Path()), policy=True)
+    found = plan_gate(read, bbq=bbq, base=Path())
+    print_decidable(found, policy=True)
+    if not found:
+        print("This policy has no margins, only limits.")
 
 
 def _config(study: Path, bbq: Path | None) -> StudyConfig:

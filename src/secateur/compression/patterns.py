@@ -12,7 +12,7 @@ from secateur.errors import InputError
 LARGEST = 64
 """Most weights in a group. Beyond that a pattern is hardly other than a share of the row."""
 
-_WRITTEN = re.compile(r"(\d{1,2}):(\d{1,2})")
+_WRITTEN = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 
 
 @dataclass(frozen=True)

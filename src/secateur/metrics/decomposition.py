@@ -68,8 +68,8 @@ def decompose(beside: Beside, chosen: NDArray[np.bool_]) -> dict[str, Difference
             )
             found[part] = Difference(before, after, None, used, NO_DIRECTION.format(which))
             continue
-        _, each = Terms(numbers, used, _OF[part]).linearised(used)
-        found[part] = Difference(before, after, Contributions(each, clusters), used)
+        one = Terms(numbers, used, _OF[part], _STEPS).linearised(used)
+        found[part] = Difference(before, after, Contributions(one.additions, clusters, unit=one.unit), used)
     return found
 
 
@@ -92,8 +92,9 @@ def new_direction(pairs: Pairs, chosen: NDArray[np.bool_]) -> Difference:
     used = chosen & pairs.has_roles & (both > 0)
     if not used.any():
         return Difference(None, None, None, used, NO_NEW)
-    share, each = ratio(gained[0], both, used).linearised(used)
-    return Difference(NEUTRAL_DIRECTION, share, Contributions(each, Clusters.of(pairs.cluster[used])), used)
+    one = ratio(gained[0], both, used).linearised(used)
+    contributions = Contributions(one.additions, Clusters.of(pairs.cluster[used]), unit=one.unit)
+    return Difference(NEUTRAL_DIRECTION, one.value, contributions, used)
 
 
 def share_interval(contributions: Contributions, *, level: float) -> tuple[float, float] | None:
@@ -106,11 +107,22 @@ def share_interval(contributions: Contributions, *, level: float) -> tuple[float
         contributions: Their mean is the share.
         level: Two-sided, between 0 and 1.
     """
-    rest = Contributions(1 - contributions.values, contributions.clusters)
+    rest = Contributions(1 - contributions.values, contributions.clusters, unit=contributions.unit)
     ends = [clustered_interval(each, level=level) for each in (contributions, rest)]
     if ends[0] is None or ends[1] is None:
         return None
     return min(max(1 - ends[1][1], 0.0), contributions.mean), min(ends[0][1], 1.0)
+
+
+_STEPS = np.array(
+    [
+        [*side[0], *side[1]]
+        for step in ((1, 0, -1), (0, 1, -1), (1, -1, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+        for side in ((step, (0, 0, 0)), ((0, 0, 0), step))
+    ],
+    np.float64,
+)
+"""What one answer can change of stereotype, counter and unknown on one side. Shape [n_steps, 6]."""
 
 
 def _ends(means: Array) -> dict[str, float | None]:

@@ -86,16 +86,18 @@ class Beside:
         if weighting == "categories":
             groups = [category == number for number in np.unique(category)]
         places = np.flatnonzero(used)
-        values, additions = [], []
+        values, additions, unit = [], [], 1.0
         for side in sides:
             value, added = 0.0, np.empty(len(places))
             for group in groups:
                 inside = np.zeros(self.n_items, np.bool_)
                 inside[places[group]] = True
-                one, each = side.linearised(inside)
-                value += one / len(groups)
+                one = side.linearised(inside)
+                value += one.value / len(groups)
                 # Each item's deviation weighs as its category does; the mean stays the value.
-                added[group] = (each - one) * (len(places) / (len(groups) * int(group.sum())))
+                weight = len(places) / (len(groups) * int(group.sum()))
+                added[group] = (one.additions - one.value) * weight
+                unit = max(unit, one.unit * weight)
             values.append(value)
             additions.append(value + added)
         before, after = (value if math.isfinite(value) else None for value in values)
@@ -104,7 +106,7 @@ class Beside:
             return Difference(before, after, None, used, UNDEFINED_IN.format(which))
         each = additions[1] - additions[0]
         span = metric.range[1] - metric.range[0]
-        return Difference(before, after, Contributions(each, self.clusters_of(used), span=span), used)
+        return Difference(before, after, Contributions(each, self.clusters_of(used), unit=unit, span=span), used)
 
     def clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
         """Clusters of some items, worked out once. Shapes: used [n_items]."""

@@ -398,8 +398,13 @@ def _paired(both: pl.DataFrame, level: float) -> dict[str, Any]:
     if not n or not all(valid.any() for _, valid in sides):
         return found
     everywhere = np.ones(n, np.bool_)
-    each = [ratio(part, valid, everywhere).linearised(everywhere)[1] for part, valid in sides]
-    contributions = Contributions(each[1] - each[0], Clusters.of(both["cluster"].to_numpy()))
+    most = max(int(valid.max()) for _, valid in sides)
+    each = [ratio(part / most, valid / most, everywhere).linearised(everywhere) for part, valid in sides]
+    contributions = Contributions(
+        each[1].additions - each[0].additions,
+        Clusters.of(both["cluster"].to_numpy()),
+        unit=max(each[0].unit, each[1].unit),
+    )
     changed = int((np.abs(contributions.sums) > _NOTHING).sum())
     found |= {"change": contributions.mean, "n_clusters": contributions.clusters.n_clusters, "n_changed": changed}
     interval = clustered_interval(contributions, level=level)

@@ -20,13 +20,16 @@ class Terms:
         numbers: Shape [n_items, k].
         where: Items that the metric is over, a property of the items and not of answers. Shape [n_items], bool.
         of: From the means [k] over these items to the metric; also of complex means, for its slope. Undefined is NaN.
+        steps: How an item's numbers can move if its answer changes wholly, of each way one of its two signs. Shape
+            [n_steps, k].
     """
 
     numbers: NDArray[np.float64]
     where: NDArray[np.bool_]
     of: Callable[[Array], Any]
+    steps: NDArray[np.float64]
 
-    def linearised(self, chosen: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
+    def linearised(self, chosen: NDArray[np.bool_]) -> Linearised:
         """The metric over the chosen items, and what each adds to it: numbers whose mean is the metric.
 
         Exact for a metric that is a mean; for others to first order (the influence function: Hampel 1974, JASA
@@ -36,27 +39,54 @@ class Terms:
             chosen: At least one item, within ``where``. Shape [n_items], bool.
 
         Returns:
-            The value, NaN where undefined, and the additions. Shape [n_chosen].
+            The metric, NaN where undefined, what each item adds, and the most that a change of one answer adds.
         """
         numbers = self.numbers[chosen]
         means = numbers.mean(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = float(self.of(means))
             if not np.isfinite(value):
-                return value, np.full(len(numbers), np.nan)
+                return Linearised(value, np.full(len(numbers), np.nan), np.nan)
             steps = means.astype(np.complex128) + 1j * _STEP * np.eye(len(means))
             slope = np.array([np.imag(self.of(step)) / _STEP for step in steps])
-        return value, value + (numbers - means) @ slope
+        unit = max(1.0, float(np.abs(self.steps @ slope).max()))
+        return Linearised(value, value + (numbers - means) @ slope, unit)
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A metric as a mean of one number per item.
+
+    Args:
+        value: The metric.
+        additions: What each chosen item adds; their mean is the value. Shape [n_chosen].
+        unit: The most by which an item's addition can change with its answer, at least 1. Where a ratio rests on a few
+            items, one of them moves it far.
+    """
+
+    value: float
+    additions: NDArray[np.float64]
+    unit: float
 
 
 _STEP = 1e-30
 
 
-def mean(of: Array, where: NDArray[np.bool_]) -> Terms:
-    """A mean over items. Shapes: of [n_items], where [n_items]."""
-    return Terms(np.asarray(of, np.float64)[:, None], where, lambda means: means[0])
+def mean(of: Array, where: NDArray[np.bool_], *, signed: bool = False) -> Terms:
+    """A mean over items of a share 0..1 or, ``signed``, of a score -1..1. Shapes: of [n_items], where [n_items]."""
+    steps = np.array([[2.0 if signed else 1.0]])
+    return Terms(np.asarray(of, np.float64)[:, None], where, lambda means: means[0], steps)
 
 
-def ratio(part: Array, whole: Array, where: NDArray[np.bool_]) -> Terms:
-    """A sum over items divided by another. Shapes: part [n_items], whole [n_items], where [n_items]."""
-    return Terms(np.stack([part, whole], axis=1).astype(np.float64), where, lambda means: means[0] / means[1])
+def ratio(part: Array, whole: Array, where: NDArray[np.bool_], *, signed: bool = False) -> Terms:
+    """A sum over items divided by another.
+
+    Args:
+        part: 0..whole or, ``signed``, -whole..whole. Shape [n_items].
+        whole: 0..1. Shape [n_items].
+        where: Shape [n_items].
+        signed: Whether the part has a sign.
+    """
+    steps = [[2.0, 0.0], [1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]] if signed else [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    numbers = np.stack([part, whole], axis=1).astype(np.float64)
+    return Terms(numbers, where, lambda means: means[0] / means[1], np.array(steps))

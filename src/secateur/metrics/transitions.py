@@ -403,9 +403,9 @@ def _metric(
     )
 
 
-def _mean_of(part: Callable[[Pairs], Array]) -> Callable[[Pairs], Terms]:
+def _mean_of(part: Callable[[Pairs], Array], *, signed: bool = False) -> Callable[[Pairs], Terms]:
     """Pairs of a kind / all pairs, per item, averaged over items with roles."""
-    return lambda pairs: mean(part(pairs) / pairs.pairs, pairs.has_roles)
+    return lambda pairs: mean(part(pairs) / pairs.pairs, pairs.has_roles, signed=signed)
 
 
 def _flip_terms(pairs: Pairs) -> Terms:
@@ -421,7 +421,9 @@ def _paper_terms(pairs: Pairs) -> Terms:
         return (became[asked] / never[asked]).mean() if asked.any() else np.nan
 
     numbers = np.concatenate([pairs.became, pairs.never], axis=1).astype(np.float64)
-    return Terms(numbers, pairs.has_roles, of)
+    each, none = np.ones(n_orders), np.zeros(n_orders)
+    steps = np.stack([np.concatenate(step) for step in ((each, none), (each, each), (none, each))])
+    return Terms(numbers, pairs.has_roles, of, steps)
 
 
 TRANSITION_METRICS: tuple[Metric, ...] = (
@@ -440,7 +442,7 @@ TRANSITION_METRICS: tuple[Metric, ...] = (
         span=(-1.0, 1.0),
         neutral=0.0,
         better=None,
-        terms=_mean_of(lambda pairs: _turned(pairs, into=0) - _turned(pairs, away=0)),
+        terms=_mean_of(lambda pairs: _turned(pairs, into=0) - _turned(pairs, away=0), signed=True),
     ),
     _metric(
         "became_biased_paper",
@@ -456,7 +458,7 @@ TRANSITION_METRICS: tuple[Metric, ...] = (
         span=(-1.0, 1.0),
         neutral=0.0,
         better=None,
-        terms=_mean_of(lambda pairs: _turned(pairs, away=2) - _turned(pairs, into=2)),
+        terms=_mean_of(lambda pairs: _turned(pairs, away=2) - _turned(pairs, into=2), signed=True),
     ),
     _metric("flips", "flips", flips, source="Dutta et al., arXiv:2407.09141", conditions=BOTH, terms=_flip_terms),
 )

@@ -91,9 +91,10 @@ def compare_store(
     items = store.item_set(chosen["items"])
     cells = _ask_cells(chosen)
     first = _find(cells, baseline, "--baseline")
-    others = [_find(cells, name, "--variant") for name in variants] or [
-        key for key in cells if key[0] == first[0] and key != first
-    ]
+    named = list(dict.fromkeys(_find(cells, name, "--variant") for name in variants))
+    if first in named:
+        raise InputError("A variant cannot be compared with itself.", where="--variant", got=_name(first))
+    others = named or [key for key in cells if key[0] == first[0] and key != first]
     if not others:
         raise InputError(
             "There is nothing to compare with.", where="--variant", allowed=_listed(cells), got=f"only {_name(first)}"

@@ -26,6 +26,20 @@ TARGETS: Mapping[str, str] = {
 """What a verdict is about, as a sentence."""
 
 
+def clear_verdict(folder: Path) -> None:
+    """Remove an earlier verdict, so that none is left standing beside a run that ends without one.
+
+    Raises:
+        StoreUnwritableError: If the folder cannot be written.
+    """
+    try:
+        make_folder(folder)
+        for name in FORMATS:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(error, folder) from error
+
+
 def write_verdict(verdict: GateVerdict, folder: Path) -> list[Path]:
     """Write every format into a folder, made if missing.
 
@@ -102,7 +116,10 @@ def to_junit(verdict: GateVerdict) -> str:
     counts = {"tests": len(verdict.criteria), "failures": 0, "errors": 0, "skipped": 0}
     for one in verdict.criteria:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=f"secateur.{verdict.policy['name']}.{one.kind}", name=fmt.clean(one.name)
+            suite,
+            "testcase",
+            classname=fmt.clean(f"secateur.{verdict.policy['name']}.{one.kind}"),
+            name=fmt.clean(one.name),
         )
         tag = {Status.FAIL: "failure", Status.INCONCLUSIVE: "error", Status.NOT_JUDGED: "skipped"}.get(one.status)
         if tag is not None:

@@ -63,21 +63,37 @@ def decidable_policy(policy: Policy, items: ItemSet) -> list[Decidable]:
     for name, criterion in policy.criteria.items():
         if not isinstance(criterion, ChangeCriterion | ExcessCriterion):
             continue
-        part = [
-            item
-            for item in items
-            if item.condition.value == criterion.condition
-            and item.has_roles
-            and criterion.category in (None, item.category)
-        ]
-        found.append(_of(name, part, alpha=policy.alpha, margin=criterion.margin))
+        parts = []
+        for metric in criterion.metrics:
+            part = [
+                item
+                for item in items
+                if item.condition.value == criterion.condition
+                and (item.has_roles or metric in _ALL_ITEMS)
+                and item.polarity.value == _POLARITY.get(metric, item.polarity.value)
+                and criterion.category in (None, item.category)
+            ]
+            parts.append(_of(name, part, alpha=policy.alpha, margin=criterion.margin, weight=_WEIGHT.get(metric, 1.0)))
+        # All cases must hold, so the least decidable counts.
+        found.append(max(parts, key=lambda one: one.margins[-1] or float("inf")))
     return found
 
 
-def _of(name: str, items: Iterable[Item], *, alpha: float = 0.05, margin: float | None = None) -> Decidable:
+_ALL_ITEMS = frozenset({"accuracy", "flips"})
+"""Metrics that items without roles count in."""
+
+_POLARITY = {"group_preference_neg": "neg", "group_preference_nonneg": "nonneg"}
+_WEIGHT = {"diff_bias_disambig": 2.0}
+"""How far an item moves a metric that is not a mean over all of them: here each half of the items has its own mean."""
+
+
+def _of(
+    name: str, items: Iterable[Item], *, alpha: float = 0.05, margin: float | None = None, weight: float = 1.0
+) -> Decidable:
     names = np.array([f"{item.category}\0{item.cluster}" for item in items])
     if not len(names):
         return Decidable(name, 0, 0, 0.0, (None,) * len(CHANGED), margin)
     clusters = Clusters.of(names)
-    margins = tuple(detectable_margin(clusters, share, alpha=alpha) for share in CHANGED)
+    each = (detectable_margin(clusters, share, alpha=alpha) for share in CHANGED)
+    margins = tuple(None if least is None else weight * least for least in each)
     return Decidable(name, clusters.n_items, clusters.n_clusters, clusters.effective, margins, margin)

@@ -76,16 +76,23 @@ def run_gate(
     checkpoints = [
         find_checkpoint(name, revision=revision, offline=offline, base=base) for name, revision in references
     ]
-    same = checkpoints[0].digest == checkpoints[1].digest
-    config = _study(asked, references[:1] if same else references)
+    statement = _statement(checkpoints[1])
     there = Store.open_or_create(store_path) if store_path.exists() else None
-    plan = make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
-    plan = plan.floor_of_first_model_only()
+
+    def planned(wanted: list[tuple[str, str | None]]) -> Plan:
+        config = _study(asked, wanted)
+        return make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
+
+    # Equal weights behind another tokenizer or chat template are another model.
+    same = checkpoints[0].digest == checkpoints[1].digest and _cells(planned(references[:1])) == _cells(
+        planned(references[1:])
+    )
+    plan = planned(references[:1] if same else references).floor_of_first_model_only()
     _check_categories(policy, plan.items)
     store = there or Store.open_or_create(store_path)
     stated = None
     if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):
-        stated = _stated(*checkpoints)
+        stated = _stated(checkpoints[0], checkpoints[1], statement)
     listed = len(plan.items)
     stages: list[Stage] = []
     for n in _looks(policy, listed):
@@ -112,7 +119,7 @@ def run_gate(
         n_items=len(part.items),
         n_listed=listed,
         stages=tuple(stages),
-        notes=tuple(_notes(checkpoints, part, same=same)),
+        notes=tuple(_notes(checkpoints, part, statement, same=same)),
         origin={
             "secateur": __version__,
             "plan": done.plan_digest,
@@ -187,8 +194,7 @@ def _found(
 ) -> Found:
     record = next(said for said in store.plans() if said["digest"] == digest)
     items = store.item_set(record["items"])
-    by_digest = {str(model["model"]): model for model in record["models"]}
-    models = [by_digest[model.checkpoint.digest] for model in part.models]
+    models = list(record["models"])  # in the plan's order
     sides = [_answers(store, record, model, items) for model in models]
     texts = [_text(store, record, model) for model in models]
     listed = items if len(part.items) == len(whole.items) else _listed(store, whole)
@@ -249,39 +255,70 @@ def _perplexity(
         (first, windows), (second, _) = texts[0], texts[-1]
         return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown
     bits = [bits_per_byte(one, level=level) for one in counts]
-    if any(one.value is None or one.low is None or one.high is None for one in bits):
-        return next(one for one in bits if one.value is None or one.low is None), shown
+    for one in bits:
+        if one.value is None or one.low is None or one.high is None:
+            note = one.note or "too few windows for an interval"
+            return replace(one, value=None, low=None, high=None, note=note), shown
     a, b = ((one.value or 0.0, one.low or 0.0, one.high or 0.0) for one in bits)
     scale = float(counts[0].n_bytes.sum() / counts[0].n_tokens.sum())
     low = b[0] - a[0] - math.hypot(b[0] - b[1], a[2] - a[0])
     high = b[0] - a[0] + math.hypot(b[2] - b[0], a[0] - a[1])
     return replace(
         bits[1],
-        value=2 ** ((b[0] - a[0]) * scale),
-        low=2 ** (low * scale),
-        high=2 ** (high * scale),
+        value=_power(b[0] - a[0], scale),
+        low=_power(low, scale),
+        high=_power(high, scale),
         method="bits per byte of two tokenizers, as independent, per token of the dense model",
     ), shown
 
 
-def _stated(dense: Checkpoint, candidate: Checkpoint) -> Stated | None:
-    """What the candidate's folder says of its pruning beside what its weights are.
+@dataclass(frozen=True)
+class _Statement:
+    """What a candidate's folder says of its pruning."""
+
+    label: str
+    removed: int
+    base: str
+
+
+def _statement(candidate: Checkpoint) -> _Statement | None:
+    """What the candidate's folder states; ``None`` if nothing.
 
     Raises:
-        InputError: If the statement cannot be read.
+        InputError: If it cannot be read.
     """
     path = candidate.folder / "secateur.json"
     if not path.is_file():
         return None
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        label, removed = str(said["label"]), int(said["removed_weights"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("What the candidate's folder states cannot be read.", where=path, got=error) from None
+        return _Statement(str(said["label"]), int(said["removed_weights"]), str(said["base_digest"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as error:
+        raise InputError(
+            "What the candidate's folder states cannot be read.",
+            where=path,
+            got=repr(error),
+            todo="correct the file, or remove it: then the folder states nothing",
+        ) from None
+
+
+def _cells(plan: Plan) -> list[str]:
+    return [cell.spec.id for _, cell in plan.cells()]
+
+
+def _stated(dense: Checkpoint, candidate: Checkpoint, statement: _Statement | None) -> Stated | None:
+    """What the folder states beside what its weights are."""
+    if statement is None:
+        return None
     shapes = linear_shapes(candidate.config)
     before = _zeros(dense, shapes) if linear_shapes(dense.config) == shapes else None
     weights = sum(rows * columns for rows, columns in shapes.values())
-    return Stated(label, removed, _zeros(candidate, shapes), weights, before)
+    return Stated(statement.label, statement.removed, _zeros(candidate, shapes), weights, before)
+
+
+def _power(bits: float, scale: float) -> float:
+    """2 ** (bits x scale), as large as numbers go."""
+    return math.exp2(max(min(bits * scale, 1000.0), -1000.0))
 
 
 def _zeros(checkpoint: Checkpoint, linears: Iterable[str]) -> int:
@@ -292,17 +329,14 @@ def _identity(checkpoint: Checkpoint) -> dict[str, str]:
     return {"name": checkpoint.reference, "digest": checkpoint.digest}
 
 
-def _notes(checkpoints: list[Checkpoint], part: Plan, *, same: bool) -> list[str]:
+def _notes(checkpoints: list[Checkpoint], part: Plan, statement: _Statement | None, *, same: bool) -> list[str]:
     notes = [str(note) for note in part.items.notes]
     if same:
-        notes.append("dense and candidate have the same weights; they were asked once")
+        notes.append("dense and candidate have the same weights and are asked alike; they were asked once")
     elif len(part.models) > 1 and _tokens_differ(*part.models):
         notes.append("the two models have different tokenizers or chat templates, so they read different tokens")
-    path = checkpoints[1].folder / "secateur.json"
-    if path.is_file():
-        base = json.loads(path.read_text(encoding="utf-8")).get("base_digest")
-        if base and base != checkpoints[0].digest:
-            notes.append("the candidate states that it was made from another model than the dense one given here")
+    if statement is not None and statement.base != checkpoints[0].digest:
+        notes.append("the candidate states that it was made from another model than the dense one given here")
     return notes
 
 

@@ -37,6 +37,9 @@ from secateur.study.policy import (
 IDENTICAL = "the same weights, so nothing can differ"
 EXACT = "all items of the list, exact"
 BETTING = "betting, without replacement, valid at every look"
+FEWEST_TEMPLATES = 10
+"""Clusters below which nothing is decided about other templates: bounds would rest on assumptions alone."""
+
 BROKEN_FIRST = "the candidate is broken, so this says nothing"
 
 
@@ -126,7 +129,7 @@ class Found:
 
 def judge_policy(policy: Policy, found: Found) -> tuple[CriterionResult, ...]:
     """Every criterion, in the policy's order; what is not sanity only if all that is holds."""
-    results = {name: _judge(policy, found, name, criterion) for name, criterion in policy.criteria.items()}
+    results = {name: _settled(_judge(policy, found, name, criterion)) for name, criterion in policy.criteria.items()}
     if any(one.sanity and one.status == Status.FAIL for one in results.values()):
         return tuple(
             one if one.sanity else replace(one, status=Status.NOT_JUDGED, reason=BROKEN_FIRST)
@@ -147,6 +150,17 @@ def judge_policy(policy: Policy, found: Found) -> tuple[CriterionResult, ...]:
     return tuple(results.values())
 
 
+def _settled(one: CriterionResult) -> CriterionResult:
+    """The same, undecided where it rests on too few templates."""
+    few = [each.estimate.n_clusters for each in one.evidence if each.estimate.target == "templates"]
+    clusters = min((n for n in few if n is not None), default=FEWEST_TEMPLATES)
+    same = any(each.estimate.method == IDENTICAL for each in one.evidence)
+    if one.status not in (Status.PASS, Status.FAIL) or clusters >= FEWEST_TEMPLATES or same:
+        return one
+    reason = f"{one.reason}; but {clusters} templates are too few to speak of others"
+    return replace(one, status=Status.INCONCLUSIVE, reason=reason)
+
+
 def overall(results: Sequence[CriterionResult]) -> tuple[Status, str]:
     """The outcome of the whole and one sentence about it."""
     failed = [one for one in results if one.status == Status.FAIL]
@@ -155,7 +169,7 @@ def overall(results: Sequence[CriterionResult]) -> tuple[Status, str]:
     if failed:
         return Status.FAIL, f"Do not ship: worse than the policy allows ({_names(failed)})."
     if open_ := [one for one in results if one.status != Status.PASS]:
-        return Status.INCONCLUSIVE, f"Not enough evidence: {_names(open_)} could go either way."
+        return Status.INCONCLUSIVE, f"Not enough evidence about {_names(open_)}."
     changed = [one for one in results if one.changed]
     told = f" Changed within the margins: {_names(changed)}." if changed else ""
     return Status.PASS, f"Ship: every criterion of the policy holds.{told}"
@@ -293,9 +307,9 @@ def _without_replacement(
     n = int((everything.where & _chosen(found.everything, criterion)).sum())
     width = span - least
     if found.complete:
-        value = contributions.mean
+        value = round(contributions.mean, 12)  # what is exactly the margin must not be a rounding away from it
         exact = replace(estimate, value=value, low=value, high=value, method=EXACT, target="benchmark")
-        return _Bounded(exact, lambda threshold, above: 0.0 if (value > threshold) == above else 1.0)
+        return _Bounded(exact, lambda threshold, above: float(value < threshold if above else value > threshold))
     if everything.numbers.shape[1] > 1:
         # A ratio is not a mean of a list, and is known once all was asked.
         unknown = replace(estimate, low=None, high=None, method="known when all items were asked", target="benchmark")
@@ -332,7 +346,7 @@ def _against_margin(
     too_high = criterion.worse in ("higher", "either")
     too_low = criterion.worse in ("lower", "either")
     holds = (not too_high or estimate.high < margin) and (not too_low or estimate.low > -margin)
-    fails = (too_high and estimate.low > margin) or (too_low and estimate.high < -margin)
+    fails = (too_high and estimate.low >= margin) or (too_low and estimate.high <= -margin)
     sides = [judged.p(margin, True)] * too_high + [judged.p(-margin, False)] * too_low
     # Of two sides each may be the one that is beyond, so the smaller counts twice.
     p = None if None in sides else min(1.0, len(sides) * min(side for side in sides if side is not None))
@@ -362,8 +376,8 @@ def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
         worst = evidence[statuses.index(Status.INCONCLUSIVE)]
     else:
         worst = max(evidence, key=lambda one: (one.after or 0.0) * (1 if criterion.at_most is not None else -1))
-    p = [one.p_worse for one in evidence]
-    smallest = None if None in p else min(1.0, len(p) * min(one for one in p if one is not None))
+    p = [one.p_worse for one in evidence if one.p_worse is not None]
+    smallest = min(1.0, len(evidence) * min(p)) if p else None
     return _Judged(rule, worst.status, _reason(worst, sign=""), tuple(evidence), p_worse=smallest)
 
 
@@ -373,12 +387,14 @@ def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metr
     used = terms.where & _chosen(counts, criterion)
     made = int(used.sum()), int(counts.answers[used].sum())
     if not used.any():
-        return _nothing(metric, policy)
-    value, each = terms.linearised(used)
+        return _nothing(metric, policy, reason="no items that it is over")
+    one = terms.linearised(used)
+    value = one.value
     if not math.isfinite(value):
         return _nothing(metric, policy, reason="undefined: no answer that it counts", n=made)
     clusters = Clusters.of(counts.cluster[used])
-    contributions = Contributions(each, clusters, span=max(abs(end) for end in metric.range))
+    span = max(abs(end) for end in metric.range)
+    contributions = Contributions(one.additions, clusters, unit=one.unit, span=span)
     interval = clustered_interval(contributions, level=policy.level)
     ends = (None, None) if interval is None else (max(interval[0], metric.range[0]), min(interval[1], metric.range[1]))
     estimate = Estimate(

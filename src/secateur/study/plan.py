@@ -257,8 +257,8 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
         )
         for model in config.models
     )
-    digests = [model.checkpoint.digest for model in models]
-    if len(set(digests)) != len(digests):
+    asked = [tuple(cell.spec.id for cell in model.cells) for model in models]
+    if len(set(asked)) != len(asked):
         raise ConfigError(["models: two entries have the same weights"], where=config.study)
     return Plan(config, items, corpus, models, device, dtype)
 

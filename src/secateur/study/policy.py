@@ -129,7 +129,7 @@ class Policy(_Strict):
     policy: Annotated[str, Field(min_length=1)]
     version: Annotated[int, Field(ge=1, strict=True)]
     about: str = ""
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-5, lt=0.5)] = 0.05
     target: Literal["templates", "benchmark"] = "templates"
     benchmark: BenchmarkConfig
     readouts: ReadoutsConfig
@@ -185,9 +185,30 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
     faults = [
         f"criteria.{name}.{fault}" for name, criterion in found.criteria.items() for fault in _faults(found, criterion)
     ]
+    faults += _unlimited(found)
     if faults:
         raise ConfigError(faults, where=where)
     return found
+
+
+def _unlimited(policy: Policy) -> list[str]:
+    """Readouts whose unread answers nothing limits: a model that says nothing would pass as unbiased."""
+    limited = {
+        one.readout
+        for one in policy.criteria.values()
+        if isinstance(one, LimitCriterion) and "unparsed_share" in one.metrics and one.at_most is not None
+    }
+    judged = {
+        one.readout: name
+        for name, one in reversed(policy.criteria.items())
+        if isinstance(one, ChangeCriterion | ExcessCriterion)
+    }
+    return [
+        f"criteria: {name} judges {readout} answers, and nothing limits those that cannot be read; add a limit of "
+        f"unparsed_share with readout {readout}"
+        for readout, name in judged.items()
+        if readout not in limited
+    ]
 
 
 def _faults(policy: Policy, criterion: Criterion) -> list[str]:
@@ -202,6 +223,8 @@ def _faults(policy: Policy, criterion: Criterion) -> list[str]:
     if unknown:
         return [f"metric: {unknown[0]!r} is not one of {', '.join(known)}"]
     faults = []
+    if len(set(criterion.metrics)) != len(criterion.metrics):
+        faults.append("metric: one stands there twice")
     for metric in criterion.specs:
         if criterion.condition not in metric.conditions:
             faults.append(f"condition: {metric.name} is defined for {', '.join(metric.conditions)} only")
@@ -213,6 +236,8 @@ def _faults(policy: Policy, criterion: Criterion) -> list[str]:
                 faults.append(f"limit: {criterion.limit:g} is outside {metric.name}'s range, {_range(metric)}")
             elif criterion.limit == (metric.range[1] if criterion.at_most is not None else metric.range[0]):
                 faults.append(f"limit: {criterion.limit:g} cannot be missed; {metric.name} lies in {_range(metric)}")
+            elif criterion.limit == (metric.range[0] if criterion.at_most is not None else metric.range[1]):
+                faults.append(f"limit: {criterion.limit:g} cannot be met; a bound is never of zero width")
         elif criterion.margin >= width:
             faults.append(f"margin: {criterion.margin:g} cannot be missed; {metric.name} lies in {_range(metric)}")
     if criterion.condition not in policy.benchmark.condition:
