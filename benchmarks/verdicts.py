@@ -30,7 +30,7 @@ from secateur.study.judging import Found, judge_policy, overall
 from secateur.study.policy import parse_policy
 
 PRUNED = [("magnitude", "0.1"), ("magnitude", "0.5"), ("random", "0.1"), ("random", "0.7"), ("wanda", "0.1")]
-RUNS = 1000
+RUNS = 500
 MARGIN = 0.02
 CLUSTERS, PER_CLUSTER = 125, 16
 """As the ambiguous items of the planted benchmark."""
