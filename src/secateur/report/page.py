@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from secateur import __version__
@@ -21,6 +20,7 @@ from secateur.report.glossary import glossary
 from secateur.report.published import PUBLISHED
 from secateur.report.states import CRITERIA
 from secateur.report.table import Table
+from secateur.report.templating import environment
 
 PAGE_ROWS = 400
 """A folded table with more rows than this is in the files only."""
@@ -207,15 +207,8 @@ def _broken_before_interval(cell: str) -> Markup:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("secateur.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = fmt.clean
-    environment.filters["clean_keep"] = _clean_keep
-    environment.filters["count"] = fmt.count
-    environment.filters["broken_before_interval"] = _broken_before_interval
-    return environment.get_template("index.html")
+    made = environment()
+    made.filters["clean_keep"] = _clean_keep
+    made.filters["count"] = fmt.count
+    made.filters["broken_before_interval"] = _broken_before_interval
+    return made.get_template("index.html")

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from secateur.files import make_folder, unwritable, write_bytes
 from secateur.report import format as fmt
+from secateur.report.templating import environment
 from secateur.report.verdict import CriterionResult, Evidence, GateVerdict, Status
 from secateur.statistics.estimate import Estimate
 
@@ -199,13 +198,6 @@ FORMATS: Mapping[str, Callable[[GateVerdict], str]] = {
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("secateur.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = fmt.clean
-    environment.globals["columns"] = EVIDENCE_COLUMNS
-    return environment.get_template("verdict.html")
+    made = environment()
+    made.globals["columns"] = EVIDENCE_COLUMNS
+    return made.get_template("verdict.html")
