@@ -151,7 +151,7 @@ class _Planned:
         run_ask(store, self.ask, requests[: asked.limit], lambda budget: backend)
         if asked.windows:
             run_text(store, self.text, asked.windows, lambda budget: backend)
-        if asked.probe is not None:
+        if asked.probe is not None and dense.variant.backend is not None:
             reference = None if self.dense else dense.divergence
             run_divergence(
                 store,

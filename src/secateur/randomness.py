@@ -34,6 +34,7 @@ class Domain(IntEnum):
     CALIBRATION = 3
     PLANTED = 4
     SIGN_FLIP = 5
+    NOISE = 6
 
 
 def check_seed(seed: int, name: str = "seed") -> int:

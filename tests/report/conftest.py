@@ -29,13 +29,14 @@ def scripted_data(scripted_store):
 
 @pytest.fixture(scope="session")
 def rich_store(tmp_path_factory):
-    """A dense model with some bias, a method in both forms, latencies: a study that fills every table and figure."""
+    """Some bias, a method in both forms, placebos, latencies: a study that fills every table and figure."""
     study = ScriptedStudy(
         methods=("magnitude", "wanda", "wanda-pia"),
         levels=(0.3, 0.5),
         templates=4,
         per_template=3,
         latency=True,
+        noise=(0.1, 0.3, 0.6),
         lean=4.5,
     )
     return Store.open(build(tmp_path_factory.mktemp("stores") / "rich.store", study))

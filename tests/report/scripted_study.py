@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from tests.scripted_store import Asked, ScriptedVariant, layer_rows, write_store
 
 from secateur.identity import digest
-from secateur.inference.backend import Request, Response, TextScore
+from secateur.inference.backend import Probe, Probed, Request, Response, TextScore
 from secateur.inference.scripted import ScriptedBackend
 from secateur.items.corpora import Window
 from secateur.items.item import Condition, Item, ItemSet, Option, Polarity, Role
 from secateur.items.orders import LETTERS, ORDERS, option_at
 from secateur.records.parsers import CHOICES, UNPARSED, Parsed, Parser
 
+VOCABULARY = 16
 MUMBLE = "the"
 """What no parser reads."""
 
@@ -46,6 +49,9 @@ class ScriptedStudy:
         floor: Whether dense is asked with floor seeds.
         floor_seeds: Which.
         text: Whether text is read.
+        divergence: Whether distributions are compared on it.
+        noise: Strengths of placebos, as shares of the damage that would leave nothing.
+        noise_seeds: Of each of them.
         dense_collapsed: Whether the dense model says only A.
         mute: Labels of variants of which nothing can be read.
         skip: Labels of variants that are planned and not run.
@@ -69,6 +75,9 @@ class ScriptedStudy:
     floor: bool = True
     floor_seeds: tuple[int, ...] = FLOOR_SEEDS
     text: bool = True
+    divergence: bool = True
+    noise: tuple[float, ...] = ()
+    noise_seeds: tuple[int, ...] = (0, 1)
     dense_collapsed: bool = False
     mute: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -117,6 +126,8 @@ def make_items(study: ScriptedStudy) -> ItemSet:
 
 def damage(method: str, level: float) -> float:
     """0 (intact) .. 1 (noise)."""
+    if method == "noise":
+        return min(1.0, level)
     steep = {"random": 2.4, "magnitude": 1.1}.get(method.removesuffix("-pia"), 0.6)
     return min(1.0, steep * level**1.5)
 
@@ -153,13 +164,31 @@ class Scripted:
             )
             yield replace(response, samples=samples)
 
-    def read_text(self, windows: Sequence[Window]) -> Iterator[TextScore]:
+    def read_text(
+        self,
+        windows: Sequence[Window],
+        probe: Probe | None = None,
+        tokens: Mapping[int, npt.NDArray[np.int32]] | None = None,
+    ) -> Iterator[TextScore]:
         for place, window in enumerate(windows):
-            if self._nonfinite and place == 3:
-                yield TextScore(window.key, math.nan)
-            else:
-                nll = 2.2 + 0.15 * _unit(f"{window.index}") + 6 * self._damage**2
-                yield TextScore(window.key, nll * window.n_scored)
+            asked = None if tokens is None else tokens[window.key]
+            finite = not (self._nonfinite and place == 3)
+            nll = 2.2 + 0.15 * _unit(f"{window.index}") + 6 * self._damage**2
+            seen = None if probe is None else self._look(window, probe.positions(window), asked, finite=finite)
+            yield TextScore(window.key, nll * window.n_scored if finite else math.nan, seen)
+
+    def _look(self, window: Window, positions: int, tokens: npt.NDArray[np.int32] | None, *, finite: bool) -> Probed:
+        """The flatter a distribution over all tokens, the more damage."""
+        peaks = np.array([window.index % VOCABULARY] * positions)
+        logits = 5 * (1 - self._damage) * np.eye(VOCABULARY)[peaks]
+        logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        if tokens is None:
+            tokens = np.argsort(-logprobs, axis=1, kind="stable").astype(np.int32)
+        found = np.take_along_axis(logprobs, tokens.astype(np.int64), axis=1).astype(np.float32)
+        rest = np.full(positions, -np.inf, np.float32)
+        if not finite:
+            return Probed(np.full(positions, -1, np.int32), tokens, np.full_like(found, np.nan), rest * np.nan)
+        return Probed(np.argmax(logprobs, axis=1).astype(np.int32), tokens, found, rest)
 
     def _prefer(self, request: Request) -> tuple[float, float, float]:
         item = self._items[request.item]
@@ -200,6 +229,8 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
         seeds=study.seeds,
         floor_seeds=study.floor_seeds if study.floor else (),
         windows=windows,
+        probe=Probe(8, VOCABULARY) if study.divergence and study.text else None,
+        vocabulary=VOCABULARY,
         limit=study.limit,
     )
     models = {name: [_variant(study, items, name, *one) for one in _recipes(study)] for name in study.models}
@@ -207,21 +238,30 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
 
 
 def _recipes(study: ScriptedStudy) -> list[tuple[str, float, int | None]]:
-    return [("dense", 0.0, None)] + [
-        (method, level, seed)
-        for method in study.methods
-        for level in study.levels
-        for seed in study.mask_seeds or (None,)
-    ]
+    return (
+        [("dense", 0.0, None)]
+        + [
+            (method, level, seed)
+            for method in study.methods
+            for level in study.levels
+            for seed in study.mask_seeds or (None,)
+        ]
+        + [("noise", strength, seed) for strength in study.noise for seed in study.noise_seeds]
+    )
 
 
 def _variant(
     study: ScriptedStudy, items: ItemSet, model: str, method: str, level: float, seed: int | None
 ) -> ScriptedVariant:
-    recipe = None if method == "dense" else {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
-    if recipe is not None and (seed is not None or method == "random"):
+    recipe: dict[str, object] | None = None
+    if method == "noise":
+        recipe = {"placebo": method, "strength": str(Fraction(str(level))), "noise_seed": seed}
+    elif method != "dense":
+        recipe = {"method": method, "sparsity": str(Fraction(str(level))), "per": "row"}
+    if method not in ("dense", "noise") and recipe is not None and (seed is not None or method == "random"):
         recipe["mask_seed"] = seed or 0
-    label = label_of(method, level) + (f" mask-seed-{seed}" if seed else "")
+    label = label_of(method, level) + (f" {'noise' if method == 'noise' else 'mask'}-seed-{seed}" if seed else "")
+    removed = {"noise": 0.0, "wanda-pia": level * 2 / 3}
     about = {}
     if study.latency:
         latency = {"mean_s": 0.3, "median_s": 0.25, "p95_s": 0.5, "n": 10}
@@ -231,7 +271,7 @@ def _variant(
         recipe,
         None if label in study.skip else Scripted(study, items, f"{model} {seed}" if seed else model, method, level),
         # The published Wanda leaves a third of the linears dense.
-        layers=None if recipe is None else _layers(level * 2 / 3 if method == "wanda-pia" else level),
+        layers=None if method == "dense" else _layers(removed.get(method, level)),
         about=about,
     )
 

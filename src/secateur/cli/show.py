@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from secateur.cli.console import console, expected_range, plain_table, print_items
 from secateur.cli.progress import duration, rate
+from secateur.compression.recipe import Recipe
 from secateur.compression.verify import expected_sparsity
 from secateur.records.store import LOG_FILE, Store
 from secateur.study.decidable import CHANGED, Decidable, decidable_items
@@ -54,7 +55,9 @@ def print_plan(plan: Plan, store: Store | None) -> None:
                 escape(model.name),
                 variant.label,
                 *(f"{rows.get(name, 0):,}" for name in shown),
-                expected_range(expected_sparsity(variant.recipe, shapes) if variant.recipe else None),
+                expected_range(
+                    expected_sparsity(variant.recipe, shapes) if isinstance(variant.recipe, Recipe) else None
+                ),
             )
     out.print(table)
     total = sum(plan.n_rows.values())

@@ -12,17 +12,24 @@ from secateur.errors import InputError
 _NUMBER = re.compile(r"(\d{1,18}(\.\d{0,18})?|\.\d{1,18})(e-?\d{1,2})?|\d{1,9}/\d{1,9}", re.IGNORECASE)
 
 
+def exact_number(value: float | int | str | Fraction) -> Fraction | None:
+    """The number as written: 0.29 is 29/100, not the nearest binary number below it; ``None`` if it is none."""
+    if isinstance(value, Fraction):
+        return value
+    text = str(value).strip()
+    try:
+        return Fraction(text) if _NUMBER.fullmatch(text) else None
+    except ZeroDivisionError:
+        return None
+
+
 def exact_fraction(level: float | int | str | Fraction) -> Fraction:
-    """The level as written: 0.29 is 29/100, not the nearest binary number below it.
+    """The level as written, see :func:`exact_number`.
 
     Raises:
         InputError: If it is not a number from 0 to 1.
     """
-    text = str(level).strip()
-    try:
-        fraction = level if isinstance(level, Fraction) else Fraction(text) if _NUMBER.fullmatch(text) else None
-    except ZeroDivisionError:
-        fraction = None
+    fraction = exact_number(level)
     if fraction is None or not 0 <= fraction <= 1:
         raise InputError("A sparsity is not a share.", allowed="0 to 1, for example 0.5", got=level)
     return fraction

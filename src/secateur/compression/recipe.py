@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 from secateur.compression.levels import exact_fraction, written
 from secateur.compression.masks import Group
@@ -126,6 +127,18 @@ def _level_and_group(
     return exact_fraction(sparsity), per or spec.per
 
 
-def planned_digest(model_digest: str, planned: Recipe | None) -> str:
+class Change(Protocol):
+    """What can be done to a model's weights: a :class:`Recipe`, or a placebo."""
+
+    @property
+    def plain(self) -> dict[str, Plain]:
+        """It as JSON values, which are its identity."""
+
+    @property
+    def label(self) -> str:
+        """For people."""
+
+
+def planned_digest(model_digest: str, planned: Change | None) -> str:
     """Identity of a variant before it is made; ``None`` is the dense model itself."""
     return digest("variant", [model_digest, planned.plain if planned else "dense"])

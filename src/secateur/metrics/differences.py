@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,18 +228,31 @@ def corrected(differences: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Columns ``CORRECTED``, family by family.
     """
-    family = ("readout", "condition", "by", "weighting", "metric")
-    parts = [pl.DataFrame(schema=CORRECTED)]
-    for part in differences.partition_by(family, maintain_order=True):
+    return correct(differences, ("readout", "condition", "by", "weighting", "metric"), CORRECTED)
+
+
+def correct(tests: pl.DataFrame, family: tuple[str, ...], columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Add ``p_holm`` and ``p_bh`` to tests; one that is undefined counts as not rejected.
+
+    Args:
+        tests: With a column ``p``.
+        family: Columns in which the tests of one family are alike.
+        columns: Names and types of all columns of the result.
+
+    Returns:
+        The rows family by family.
+    """
+    parts = [pl.DataFrame(schema=columns)]
+    for part in tests.partition_by(family, maintain_order=True):
         p = part["p"].drop_nulls().to_list()
         at = pl.Series(range(part.height)).filter(part["p"].is_not_null())
-        columns = {}
-        for name, correct in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+        found = {}
+        for name, correction in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
             values: list[float | None] = [None] * part.height
-            for place, value in zip(at, correct(p, family=part.height) if p else (), strict=True):
+            for place, value in zip(at, correction(p, family=part.height) if p else (), strict=True):
                 values[place] = float(value)
-            columns[name] = pl.Series(values, dtype=pl.Float64)
-        parts.append(part.with_columns(**columns))
+            found[name] = pl.Series(values, dtype=pl.Float64)
+        parts.append(part.with_columns(**found))
     return pl.concat(parts)
 
 

@@ -102,6 +102,35 @@ def change_rows(
     return pl.concat(found)
 
 
+def placebo_rows(
+    counted: Mapping[str, Beside], items: pl.DataFrame, *, dense: str, readout: str, level: float
+) -> pl.DataFrame:
+    """The primary metrics of each placebo less the dense model's, over all items.
+
+    Args:
+        counted: From ``count_beside``, of placebos.
+        items: Rows of the table ``items``.
+        dense: The dense variant's key.
+        readout: What the readout is called.
+        level: Of the two-sided intervals.
+
+    Returns:
+        Columns ``DIFFERENCE_COLUMNS``.
+    """
+    return pl.concat(
+        [
+            pl.DataFrame(schema=DIFFERENCE_COLUMNS),
+            *(
+                counted_differences(
+                    beside, items, metrics=PRIMARY, names=(dense, key), readout=readout, level=level, by=("all",)
+                )
+                for key, beside in counted.items()
+                if key != dense
+            ),
+        ]
+    )
+
+
 DIRECTION_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("variant", "readout", "category"), pl.String),
     **{f"{part}{end}": pl.Float64 for part in (*PARTS, "new_direction") for end in ("", "_low", "_high")},

@@ -94,7 +94,10 @@ def left_out(data: ReportData) -> Iterator[Claim]:
     """What is not in the numbers, counted."""
     totals = data.items.filter(pl.col("category") == ALL)
     items, without = int(totals["items"].sum()), int(totals["left_out"].sum())
-    counted = data.letters.filter(pl.col("readout").is_in([data.letters_readout[r] for r in data.readouts]))
+    counted = data.letters.filter(
+        pl.col("readout").is_in([data.letters_readout[r] for r in data.readouts]),
+        pl.col("variant").is_in([v.key for v in data.variants]),
+    )
     sums = {name: int(counted[name].sum()) for name in ("answers", "unparsed", "nonfinite")}
     windows = [
         _called(data, v)

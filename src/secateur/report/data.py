@@ -63,6 +63,7 @@ class Variant:
         source: The format its answers were imported from; empty if they were asked here.
         seed: Which of several masks or calibrations of the same recipe it is ("mask_seed 1"); empty if there is no
             choice.
+        strength: Of a placebo, the strength of its noise; of others ``None``.
     """
 
     key: str
@@ -76,6 +77,12 @@ class Variant:
     rows: Mapping[str, tuple[int, int]]
     source: str = ""
     seed: str = ""
+    strength: float | None = None
+
+    @property
+    def placebo(self) -> bool:
+        """Whether it is the dense model with noise, which no pruned variant is counted with."""
+        return self.strength is not None
 
     @property
     def axis(self) -> float | None:
@@ -172,7 +179,7 @@ class ReportData:
         parser: Which parser read the sampled answers.
         min_mass: Letter mass below which a letter answer is unparsed.
         level: Of every interval.
-        variants: In the plan's order, dense first within a model.
+        variants: In the plan's order, dense first within a model; without placebos.
         states: Variant key and readout -> state.
         items: Items per category and condition, with clusters and what is left out.
         metrics: As ``metric_table``, of answers, text and masks.
@@ -189,6 +196,8 @@ class ReportData:
             ``changes.CHANGE_COLUMNS``.
         directions: Why the stereotype rate of each pruned variant changed: as ``changes.DIRECTION_COLUMNS``.
         doses: Stereotype shares per variant and cluster: as ``changes.DOSE_COLUMNS``.
+        placebos: In the plan's order.
+        matched: Changes beside those at the same KL: as ``matched.CORRECTED_MATCHED``.
     """
 
     plan: Mapping[str, Any]
@@ -214,6 +223,8 @@ class ReportData:
     changes: pl.DataFrame = field(default_factory=pl.DataFrame)
     directions: pl.DataFrame = field(default_factory=pl.DataFrame)
     doses: pl.DataFrame = field(default_factory=pl.DataFrame)
+    placebos: tuple[Variant, ...] = ()
+    matched: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def study(self) -> str:
@@ -245,9 +256,14 @@ class ReportData:
         return next(variant for variant in self.of_model(model) if variant.dense)
 
     @property
+    def everything(self) -> tuple[Variant, ...]:
+        """The variants, and the placebos after them."""
+        return (*self.variants, *self.placebos)
+
+    @property
     def rows(self) -> tuple[int, int]:
         """Rows of the plan that are there, and rows planned."""
-        return sum(v.have for v in self.variants), sum(v.want for v in self.variants)
+        return sum(v.have for v in self.everything), sum(v.want for v in self.everything)
 
     @property
     def conditions(self) -> tuple[str, ...]:

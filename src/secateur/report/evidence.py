@@ -21,6 +21,7 @@ from secateur.report import format as fmt
 from secateur.report.blindness import GATES, MARGIN, beside_perplexity
 from secateur.report.changes import EXCESSES
 from secateur.report.data import ReportData, Row, measured
+from secateur.report.placebo import matched, matched_counts
 from secateur.report.published import NOT_SAMPLED
 from secateur.report.rows import named, names
 from secateur.report.table import Column, Table
@@ -597,6 +598,8 @@ EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "directions": directions,
     "survival_counts": survival_counts,
     "survival": survival,
+    "matched_counts": matched_counts,
+    "matched": matched,
     "perplexity_gate": perplexity_gate,
     "perplexity_blindness": perplexity_blindness,
     "dose_regression": dose_regression,

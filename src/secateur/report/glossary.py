@@ -134,6 +134,11 @@ def _words(data: ReportData) -> list[Entry]:
             "floor is noise. The floor compares draws in the same way as the figure beside it.",
         ),
         Entry(
+            "placebo",
+            "The dense model with random noise on the weights that methods cut: damage that knows nothing of any group. "
+            "What a variant changed is set beside what noise with the same KL from dense changes.",
+        ),
+        Entry(
             "as published",
             "By the definitions of arXiv 2605.08137 and its parser pia, kept for comparison; what is wrong with each "
             "is in docs/published-analysis.md.",

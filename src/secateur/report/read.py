@@ -38,9 +38,11 @@ from secateur.report.changes import (
     direction_rows,
     dose_rows,
     main_pairs,
+    placebo_rows,
     placed,
 )
 from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant
+from secateur.report.matched import MATCHED_COLUMNS, correct_matched, matched_rows
 from secateur.report.states import find_states
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import z_value
@@ -113,7 +115,9 @@ def read_report_data(
         _read_model(store, chosen, model, cells, items, realised, readers=readers, min_mass=min_mass, level=level)
         for model in chosen["models"]
     ]
-    variants = tuple(variant for model in models for variant in model.variants)
+    variants, placebos = (
+        tuple(v for model in models for v in model.variants if v.placebo is placebo) for placebo in (False, True)
+    )
     if not any(variant.have for variant in variants):
         raise StoreError(
             "The store has no answers of this study yet.",
@@ -138,7 +142,7 @@ def read_report_data(
         level=level,
         variants=variants,
         states=find_states(
-            variants,
+            (*variants, *placebos),
             [name for name in (LETTER, SAMPLED) if chosen.get(name)],
             metrics,
             None if parser == STRICT.name else parsed,
@@ -153,9 +157,17 @@ def read_report_data(
         left_out={model.digest: model.left_out for model in models if model.left_out},
         published=together([model.published for model in models]),
         parsed=parsed,
-        changes=correct_changes(pl.concat([model.changes for model in models])),
+        # Placebos are a family of their own: nobody asks of them whether they changed.
+        changes=pl.concat(
+            [
+                correct_changes(pl.concat([getattr(model, which) for model in models]))
+                for which in ("changes", "placebo_changes")
+            ]
+        ),
         directions=pl.concat([model.directions for model in models]),
         doses=pl.concat([model.doses for model in models]),
+        placebos=placebos,
+        matched=correct_matched(pl.concat([model.matched for model in models])),
     )
 
 
@@ -223,6 +235,8 @@ class _ModelRead:
     changes: pl.DataFrame
     directions: pl.DataFrame
     doses: pl.DataFrame
+    placebo_changes: pl.DataFrame
+    matched: pl.DataFrame
 
 
 def _read_model(
@@ -265,7 +279,7 @@ def _read_model(
             rows |= {table: (have.get(table, 0), count) for table, count in wanted.items()}
         realisation = store.realisation(key) if key in realised else None
         layer_frame = None
-        if realisation is not None:
+        if realisation is not None and "placebo" not in (entries[0]["recipe"] or {}):  # which removes nothing
             layer_frame = pl.DataFrame(pl.from_arrow(realisation.layers()))
             layers.append(
                 sparsity_per_layer(layer_frame).select(pl.lit(key).alias("variant"), pl.all()).cast(_LAYERS)  # type: ignore[arg-type]
@@ -278,7 +292,7 @@ def _read_model(
         text_rows += _text_rows(read, dense, windows, plan["text"], model.get("vocabulary"), level=level)
     unread = _Unread(answers, items)
     metrics = unread.mark(metric_table(answers.all(), items, level=level))
-    beside = _compare(answers, variants, items, unread, level=level)
+    beside = _compare(answers, variants, items, unread, kl=_by_variant_of("kl", text_rows), level=level)
     return _ModelRead(
         digest=str(model["model"]),
         variants=variants,
@@ -290,16 +304,18 @@ def _read_model(
         layers=pl.concat([pl.DataFrame(schema=_LAYERS), *layers]),
         coupling=beside.coupling,
         left_out=answers.left_out,
-        published=again.published(variants, _perplexities(text_rows)),
+        published=again.published([v for v in variants if not v.placebo], _by_variant_of("perplexity", text_rows)),
         parsed=again.parsed,
         changes=beside.changes,
         directions=beside.directions,
         doses=beside.doses,
+        placebo_changes=beside.placebo_changes,
+        matched=beside.matched,
     )
 
 
-def _perplexities(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    return {row["variant"]: row["value"] for row in rows if row["metric"] == "perplexity"}
+def _by_variant_of(metric: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    return {row["variant"]: row["value"] for row in rows if row["metric"] == metric}
 
 
 def _imported_rows(key: str, entry: Mapping[str, Any], *, level: float) -> list[dict[str, Any]]:
@@ -338,7 +354,7 @@ def _variant(
     layers: pl.DataFrame | None,
 ) -> Variant:
     recipe: Mapping[str, Any] = entry["recipe"] or {}
-    method = str(recipe.get("method", DENSE))
+    method = str(recipe.get("method", recipe.get("placebo", DENSE)))
     pattern = str(recipe["per"]) if ":" in str(recipe.get("per", "")) else ""
     departs = [
         f"{'pattern' if name == 'per' and pattern else name} {recipe[name]}"
@@ -363,11 +379,12 @@ def _variant(
         rows=rows,
         source=str(entry.get("source", "")),
         seed=", ".join(f"{name} {seed}" for name, seed in seeds.items() if seed is not None),
+        strength=float(Fraction(recipe["strength"])) if "strength" in recipe else None,
     )
 
 
-_SEEDS = ("mask_seed", "calibration_seed")
-_NO_SERIES = frozenset({"method", "sparsity", "calibration", "source", *_SEEDS})
+_SEEDS = ("mask_seed", "calibration_seed", "noise_seed")
+_NO_SERIES = frozenset({"method", "placebo", "sparsity", "strength", "calibration", "source", *_SEEDS})
 
 
 class _Answers:
@@ -466,15 +483,28 @@ class _BesideDense:
     changes: pl.DataFrame
     directions: pl.DataFrame
     doses: pl.DataFrame
+    placebo_changes: pl.DataFrame
+    matched: pl.DataFrame
 
 
 def _compare(
-    answers: _Answers, variants: Sequence[Variant], items: pl.DataFrame, unread: _Unread, *, level: float
+    answers: _Answers,
+    variants: Sequence[Variant],
+    items: pl.DataFrame,
+    unread: _Unread,
+    *,
+    kl: Mapping[str, float | None],
+    level: float,
 ) -> _BesideDense:
-    """Every variant beside dense, per readout: numbers with floors, transitions, and changes item by item."""
+    """Every variant beside dense, per readout: numbers with floors, transitions, and changes item by item.
+
+    Placebos are counted only to set others beside them at the same KL.
+    """
     pairs, moves, coupling = [], [], {}
     directions = [pl.DataFrame(schema=DIRECTION_COLUMNS)]
     doses = [pl.DataFrame(schema=DOSE_COLUMNS)]
+    placebo_changes = [placed(pl.DataFrame(schema=DIFFERENCE_COLUMNS))]
+    matched = [pl.DataFrame(schema=MATCHED_COLUMNS)]
     changes = [placed(pl.DataFrame(schema=DIFFERENCE_COLUMNS))]
     dense = next(variant for variant in variants if variant.dense)
     for readout in (LETTER, SAMPLED):
@@ -492,11 +522,16 @@ def _compare(
                 )
         if baseline is None:
             continue
-        frames = [
-            (variant.key, frame)
-            for variant in variants
-            if not variant.dense and (frame := answers.frames[variant.key].get(readout)) is not None
-        ]
+        frames, placebos = (
+            [
+                (variant.key, frame)
+                for variant in variants
+                if not variant.dense
+                and variant.placebo is placebo
+                and (frame := answers.frames[variant.key].get(readout)) is not None
+            ]
+            for placebo in (False, True)
+        )
         coupling[readout] = coupling_text
         compared = compare_variants(baseline, frames, items, readout=readout, floor=again, level=level)
         found = unread.mark(compared.rows, dense=dense.key, baseline=baseline)
@@ -508,6 +543,11 @@ def _compare(
         changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
         doses.append(dose_rows(sides, readout=readout))
         directions.append(direction_rows(sides, own, readout=readout, level=level))
+        noisy = count_beside({dense.key: whole[dense.key], **dict(placebos)}, items, dense=dense.key)
+        changed = placed(placebo_rows(noisy, items, dense=dense.key, readout=readout, level=level))
+        placebo_changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
+        sides |= noisy
+        matched.append(matched_rows(sides, variants, kl, readout=readout, level=level))
         second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
         for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
             for condition in CONDITIONS:
@@ -534,6 +574,8 @@ def _compare(
         changes=pl.concat(changes),
         directions=pl.concat(directions),
         doses=pl.concat(doses),
+        placebo_changes=pl.concat(placebo_changes),
+        matched=pl.concat(matched),
     )
 
 

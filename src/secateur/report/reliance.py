@@ -25,6 +25,8 @@ from secateur.report.evidence import (
     slope_text,
     survival_counts,
 )
+from secateur.report.matched import PLACEBO
+from secateur.report.placebo import matched_counts
 from secateur.report.table import anchor
 
 
@@ -168,6 +170,59 @@ def gated(data: ReportData) -> Iterator[Claim]:
         yield Claim(EVIDENCE, (*parts, "."), model=row["model_id"], row=anchored)
 
 
+def damaged(data: ReportData) -> Iterator[Claim]:
+    """Model by model: does bias change otherwise than under noise that does as much damage?"""
+    counts = matched_counts(data).frame.filter(kind=PLACEBO)
+    for model in data.models:
+        rows = [row for row in counts.filter(model_id=model).iter_rows(named=True) if row["compared"]]
+        if not rows:
+            continue
+
+        def number(row: Row, name: str) -> Quantity:
+            where = tuple((column, row[column]) for column in ("model_id", "readout", "metric", "reference"))
+            return Quantity(fmt.count(row[name]), "matched_counts", where, (name,))
+
+        parts: list[Part] = [
+            f"{_whose(data, model)}Beside {rows[0]['reference']} on the dense weights at the same KL: "
+        ]
+        for place, row in enumerate(rows):
+            parts += [
+                "; " if place else "",
+                f"{METRICS[row['metric']].title} changed otherwise in ",
+                number(row, "holm"),
+            ]
+            parts += [" of ", number(row, "compared"), " variants that can be read" if not place else ""]
+            if row["holm"]:
+                parts += [" (", number(row, "more"), " with more, ", number(row, "less"), " with less)"]
+        parts.append(", after Holm")
+        parts += [*_furthest_matched(data, model), ". What does not differ may be damage and is not shown to be."]
+        key = [rows[0][name] for name in ("model_id", "readout", "metric", "reference")]
+        yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("matched_counts", key))
+
+
+def _furthest_matched(data: ReportData, model: str) -> Iterator[Part]:
+    """The largest difference from a placebo that holds after Holm."""
+    variants = {v.key: v for v in data.of_model(model) if data.state(v, data.main_readout).readable}
+    held = [
+        row
+        for row in data.matched.filter(kind=PLACEBO, readout=data.main_readout).iter_rows(named=True)
+        if row["variant"] in variants and row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
+    ]
+    if not held:
+        return
+    row = max(held, key=lambda one: abs(one["value"]))
+    columns = ("variant", "readout", "condition", "category", "metric", "reference")
+    where = tuple(("variant_id" if name == "variant" else name, row[name]) for name in columns)
+    metric = METRICS[row["metric"]]
+    yield f". Furthest from it is {variants[row['variant']].label}, {metric.title} by "
+    yield Quantity(fmt.difference(row, metric), "matched", where, ("value", "low", "high"))
+    yield (
+        " beside a single seed of the noise"
+        if row["n_curves"] == 1
+        else f" beside {row['n_curves']} seeds of the noise"
+    )
+
+
 def sloped(data: ReportData) -> Iterator[Claim]:
     """Model by model: the slope of each method, and whether slopes differ."""
     frame = dose_regression(data).frame.filter(pl.col("unit") == SLOPE_UNIT, pl.col("readout") == data.main_readout)
@@ -188,7 +243,7 @@ def sloped(data: ReportData) -> Iterator[Claim]:
         yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("dose_regression", key))
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, gated, sloped)
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, damaged, gated, sloped)
 """What claims of this kind are made, in order."""
 
 

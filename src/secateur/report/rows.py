@@ -17,7 +17,7 @@ def who(data: ReportData) -> dict[str, Row]:
             "variant": variant.label,
             "achieved_sparsity": variant.achieved,
         }
-        for variant in data.variants
+        for variant in data.everything
     }
 
 

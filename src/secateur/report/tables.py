@@ -220,7 +220,7 @@ def letters(data: ReportData) -> Table:
     counted = ("answers", "at_a", "at_b", "at_c", "at_none", "unparsed", "nonfinite")
     rows = []
     for row in named(data, data.letters).iter_rows(named=True):
-        variant = next(v for v in data.variants if v.key == row["variant_id"])
+        variant = next(v for v in data.everything if v.key == row["variant_id"])
 
         def of(name: str, row: Row = row, variant: object = variant) -> Row | None:
             return data.metric(variant, name, readout=row["readout"], condition=row["condition"])  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from secateur.compression.levels import exact_fraction
+from secateur.compression.noise import STRENGTHS, STRONGEST, noise_strength
 from secateur.compression.patterns import read_pattern
 from secateur.errors import ConfigError, InputError
 from secateur.files import read_text
@@ -50,6 +51,15 @@ def _share(value: Any) -> Fraction:
         raise ValueError(f"{value} is not a share from 0 to 1") from None
 
 
+def _strength(value: Any) -> Fraction:
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a number")
+    try:
+        return noise_strength(repr(value) if isinstance(value, float) else value)
+    except InputError:
+        raise ValueError(f"{value} is no strength above 0 and at most {STRONGEST}") from None
+
+
 def _pattern(value: Any) -> str:
     try:
         return str(read_pattern(value))
@@ -59,6 +69,7 @@ def _pattern(value: Any) -> str:
 
 
 NofM = Annotated[str, BeforeValidator(_pattern)]
+Strength = Annotated[Fraction, BeforeValidator(_strength)]
 Share = Annotated[Fraction, BeforeValidator(_share)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -96,6 +107,16 @@ class VariantConfig(_Strict):
         if value is None and not patterned and info.field_name == "sparsity":
             raise ValueError("missing; name this or a pattern")
         return value
+
+
+class PlaceboConfig(_Strict):
+    """Placebos: the dense model with noise on its weights; lists are crossed with each other."""
+
+    placebo: Literal["noise"]
+    strength: Annotated[tuple[Strength, ...], BeforeValidator(as_list), Field(min_length=1, validate_default=True)] = (
+        STRENGTHS  # type: ignore[assignment]
+    )
+    noise_seed: Annotated[Seeds, Field(min_length=1)] = (0,)
 
 
 class BenchmarkConfig(_Strict):
@@ -256,9 +277,19 @@ class ComputeConfig(_Strict):
     token_budget: Count = 16384
 
 
+def _kind_of_variant(value: Any) -> str:
+    if isinstance(value, str):
+        return "Name"
+    return (
+        "Placebo" if isinstance(value, PlaceboConfig) or (isinstance(value, dict) and "placebo" in value) else "Methods"
+    )
+
+
 _Variant = Annotated[
-    Annotated[Literal["dense"], Tag("Name")] | Annotated[VariantConfig, Tag("Methods")],
-    Discriminator(lambda value: "Name" if isinstance(value, str) else "Methods"),
+    Annotated[Literal["dense"], Tag("Name")]
+    | Annotated[VariantConfig, Tag("Methods")]
+    | Annotated[PlaceboConfig, Tag("Placebo")],
+    Discriminator(_kind_of_variant),
 ]
 
 

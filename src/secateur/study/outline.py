@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from secateur.compression.recipe import Recipe
 from secateur.compression.verify import expected_sparsity
 from secateur.errors import ConfigError, OfflineError
 from secateur.items.corpora import load_corpus
@@ -68,7 +69,7 @@ class Outline:
     def expected_sparsity(self, model: str, variant: NamedVariant) -> tuple[float, float] | None:
         """The least and the most that a variant's achieved sparsity can be, 0 to 1; ``None`` if shapes are unknown."""
         shapes = self.shapes.get(model)
-        if shapes is None or variant.recipe is None:
+        if shapes is None or not isinstance(variant.recipe, Recipe):
             return None
         return expected_sparsity(variant.recipe, shapes)
 

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from secateur.compression.methods import METHODS
+from secateur.compression.noise import Noise
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
 from secateur.identity import Plain
@@ -53,13 +54,13 @@ class PlannedVariant:
 
     Args:
         label: For people; unique within its model.
-        recipe: What is done to the model; ``None`` for the dense one.
+        recipe: What is done to the model, a placebo too; ``None`` for the dense one.
         planned: Its planned digest.
         calibration_seed: Which calibration sequences it is made with, if any are drawn.
     """
 
     label: str
-    recipe: Recipe | None
+    recipe: Recipe | Noise | None
     planned: str
     calibration_seed: int | None = None
 
@@ -386,9 +387,10 @@ def _variants(
         if (other := seen.setdefault(variant.planned, variant)) is not variant:
             same = "is there twice" if other.label == variant.label else f"is the same as {other.label}"
             faults.append(f"variants: {variant.label} {same}")
-        if variant.recipe and variant.recipe.propagation == "pia" and checkpoint.family.published_pass is None:
+        made = variant.recipe
+        if isinstance(made, Recipe) and made.propagation == "pia" and checkpoint.family.published_pass is None:
             faults.append(
-                f"variants: {variant.recipe.method} is not defined for {checkpoint.reference}: the published "
+                f"variants: {made.method} is not defined for {checkpoint.reference}: the published "
                 f"calibration pass knows no {checkpoint.family.name} blocks"
             )
     faults += faults_of_shapes(checkpoint.reference, (one.recipe for one in variants), checkpoint.linear_shapes)

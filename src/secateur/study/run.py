@@ -14,7 +14,9 @@ import pyarrow as pa
 import torch
 
 from secateur.compression.dense import restore_dense
+from secateur.compression.noise import Noise, add_noise
 from secateur.compression.realise import Realisation, realise
+from secateur.compression.recipe import Recipe
 from secateur.errors import StoreBusyError, UserError
 from secateur.identity import Plain
 from secateur.inference.backend import Backend, Request
@@ -303,14 +305,7 @@ class _ModelRun:
         restore_dense(self._loaded)
         self._in_memory = None
         if variant.recipe is not None:
-            self._progress.note(f"pruning: {variant.label}")
-            stored = self._store.realisation(variant.planned)
-            made = realise(
-                self._loaded,
-                variant.recipe,
-                sequences=self.model.calibration.get(variant.recipe.calibration or ""),
-                statistics=stored.statistics() if stored else None,
-            )
+            made = self._made(variant.planned, variant.recipe)
             self._store.realise(
                 variant.planned,
                 made.digest,
@@ -319,6 +314,20 @@ class _ModelRun:
                 layer_digests=made.layer_digests,
             )
         self._in_memory = variant
+
+    def _made(self, planned: str, recipe: Recipe | Noise) -> Realisation:
+        """Change the dense model in memory."""
+        if isinstance(recipe, Noise):
+            self._progress.note(f"adding noise: {recipe.label}")
+            return add_noise(self._loaded, recipe)
+        self._progress.note(f"pruning: {recipe.label}")
+        stored = self._store.realisation(planned)
+        return realise(
+            self._loaded,
+            recipe,
+            sequences=self.model.calibration.get(recipe.calibration or ""),
+            statistics=stored.statistics() if stored else None,
+        )
 
 
 def layer_rows(made: Realisation) -> pa.Table:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from secateur.compression.methods import METHODS
+from secateur.compression.noise import Noise
 from secateur.compression.patterns import is_pattern, misfit, read_pattern
 from secateur.compression.recipe import Recipe, recipe
 from secateur.items.orders import ORDERS
-from secateur.study.config import StudyConfig, VariantConfig
+from secateur.study.config import PlaceboConfig, StudyConfig, VariantConfig
 
 DENSE = "dense"
 
@@ -20,12 +21,12 @@ class NamedVariant:
 
     Args:
         label: For people; unique within the study.
-        recipe: What is done to a model; ``None`` for the dense one.
+        recipe: What is done to a model, a placebo too; ``None`` for the dense one.
         calibration_seed: Which calibration sequences it is made with, if any are drawn.
     """
 
     label: str
-    recipe: Recipe | None
+    recipe: Recipe | Noise | None
     calibration_seed: int | None = None
 
 
@@ -38,28 +39,36 @@ def name_variants(config: StudyConfig, calibrations: Mapping[int, str]) -> list[
             text.
     """
     found = [NamedVariant(DENSE, None)]
-    drawn = config.calibration is not None and config.calibration.cut == "stream"
-    for _, entry in _entries(config):
-        for method in entry.method:
-            spec = METHODS[method]
-            for level, pattern in [
-                *((each, None) for each in entry.sparsity or ()),
-                *((None, each) for each in entry.pattern or ()),
-            ]:
-                for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
-                    for seed in calibrations if spec.needs_inputs else (None,):
-                        made = recipe(
-                            method,
-                            level,
-                            pattern=pattern,
-                            per=entry.per,
-                            mask_seed=mask_seed,
-                            propagation=entry.propagation,
-                            calibration=None if seed is None else calibrations[seed],
-                        )
-                        label = f"{made.label} calibration-seed-{seed}" if seed else made.label
-                        found.append(NamedVariant(label, made, seed if drawn else None))
+    for entry in config.variants:
+        if isinstance(entry, VariantConfig):
+            found += _of_methods(entry, config, calibrations)
+        elif isinstance(entry, PlaceboConfig):
+            placebos = (Noise(strength, seed) for strength in entry.strength for seed in entry.noise_seed)
+            found += [NamedVariant(placebo.label, placebo) for placebo in placebos]
     return found
+
+
+def _of_methods(entry: VariantConfig, config: StudyConfig, calibrations: Mapping[int, str]) -> Iterator[NamedVariant]:
+    drawn = config.calibration is not None and config.calibration.cut == "stream"
+    for method in entry.method:
+        spec = METHODS[method]
+        for level, pattern in [
+            *((each, None) for each in entry.sparsity or ()),
+            *((None, each) for each in entry.pattern or ()),
+        ]:
+            for mask_seed in entry.mask_seed if spec.uses_mask_seed else entry.mask_seed[:1]:
+                for seed in calibrations if spec.needs_inputs else (None,):
+                    made = recipe(
+                        method,
+                        level,
+                        pattern=pattern,
+                        per=entry.per,
+                        mask_seed=mask_seed,
+                        propagation=entry.propagation,
+                        calibration=None if seed is None else calibrations[seed],
+                    )
+                    label = f"{made.label} calibration-seed-{seed}" if seed else made.label
+                    yield NamedVariant(label, made, seed if drawn else None)
 
 
 def faults_of_variants(config: StudyConfig) -> list[str]:
@@ -82,11 +91,14 @@ def faults_of_variants(config: StudyConfig) -> list[str]:
                 faults.append(f"{place}.propagation: {entry.propagation!r} is not one of {allowed}, which {method} has")
             if spec.needs_inputs and config.calibration is None:
                 faults.append(f"calibration: missing; {method} ({place}) needs it")
+    for number, other in enumerate(config.variants):
+        if isinstance(other, PlaceboConfig) and (config.perplexity is None or config.perplexity.divergence is None):
+            faults.append(f"perplexity.divergence: missing; a placebo (variants.{number}) is matched by KL")
     return faults
 
 
 def faults_of_shapes(
-    model: str, recipes: Iterable[Recipe | None], shapes: Callable[[], Mapping[str, tuple[int, int]]]
+    model: str, recipes: Iterable[Recipe | Noise | None], shapes: Callable[[], Mapping[str, tuple[int, int]]]
 ) -> list[str]:
     """Which patterns do not fit a model, a line each.
 
@@ -95,7 +107,9 @@ def faults_of_shapes(
         recipes: What is to be made of it.
         shapes: Gives its linears, layer name -> (rows, columns); called only if there is a pattern.
     """
-    patterns = dict.fromkeys(read_pattern(one.per) for one in recipes if one is not None and is_pattern(one.per))
+    patterns = dict.fromkeys(
+        read_pattern(one.per) for one in recipes if isinstance(one, Recipe) and is_pattern(one.per)
+    )
     linears = shapes() if patterns else {}
     return [
         f"variants: the pattern {pattern} does not fit {model}: {found}; {pattern.of} must divide the input features"

@@ -1,8 +1,8 @@
 """The figures of a report: one function each, one line each in ``FIGURES``. Drawn inside ``figure.drawing``.
 
 ``dose`` has metrics against achieved sparsity, ``pairs`` dense beside variant, ``letters`` what answers were,
-``blindness`` perplexity beside bias, ``published`` the published study's figures with what was wrong mended, ``parts``
-what they share.
+``blindness`` perplexity beside bias, ``matched`` bias beside placebos at the same KL, ``published`` the published
+study's figures with what was wrong mended, ``parts`` what they share.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from secateur.report.figure import Figure
 from secateur.report.figures.blindness import perplexity_blindness
 from secateur.report.figures.dose import categories, dose, perplexity
 from secateur.report.figures.letters import letters, parsers
+from secateur.report.figures.matched import matched
 from secateur.report.figures.pairs import became_biased, transitions
 from secateur.report.figures.published import (
     achieved,
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[ReportData], Figure]] = {
     "categories": categories,
     "perplexity": perplexity,
     "perplexity_blindness": perplexity_blindness,
+    "matched": matched,
     "evaluation_gap": evaluation_gap,
     "became_biased": became_biased,
     "transitions": transitions,

@@ -124,7 +124,7 @@ def draw_series(
         y = [float(np.mean([one.row["value"] for one in group])) for group in levels.values()]
         panel.plot(x, y, color=look.colour, linewidth=1.2, linestyle=look.lines(line), zorder=3)
         for one in points:
-            _marker(panel, look, one, size=_SEED_SIZE if several else 6.0)
+            marker(panel, look, one, size=_SEED_SIZE if several else 6.0)
         if several:
             for at, value, group in zip(x, y, levels.values(), strict=True):
                 face = look.colour if any(one.readable for one in group) else BROKEN_FACE
@@ -134,7 +134,7 @@ def draw_series(
 _MEAN: dict[str, Any] = {"markersize": 6, "markeredgewidth": 1.3, "linestyle": "", "zorder": 4}
 
 
-def _marker(panel: Axes, look: Style, point: Point, *, size: float) -> None:
+def marker(panel: Axes, look: Style, point: Point, *, size: float) -> None:
     """One variant, with its interval; hollow if it is not readable."""
     row = point.row
     transform = shifted(point.aside, panel.transData)
