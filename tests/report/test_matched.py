@@ -84,7 +84,7 @@ def test_beyond_the_strongest_noise_there_is_no_match(data):
 
 def test_holm_is_over_all_variants_of_all_models(data):
     one = data.matched.filter(kind=METHOD, metric="usr_all", readout="letter")
-    assert set(one["variant"].unique()) > {v.key for v in data.of_model(list(data.models)[0])[1:]}
+    assert set(one["variant"].unique()) > {v.key for v in data.of_model(next(iter(data.models)))[1:]}
     smallest = one.filter(pl.col("p") == pl.col("p").min())
     assert smallest["p_holm"][0] == pytest.approx(min(1.0, smallest["p"][0] * one.height))
 

@@ -135,8 +135,8 @@ def _words(data: ReportData) -> list[Entry]:
         ),
         Entry(
             "placebo",
-            "The dense model with random noise on the weights that methods cut: damage that knows nothing of any group. "
-            "What a variant changed is set beside what noise with the same KL from dense changes.",
+            "The dense model with random noise on the weights that methods cut: damage that knows nothing of any "
+            "group. What a variant changed is set beside what noise with the same KL from dense changes.",
         ),
         Entry(
             "as published",
