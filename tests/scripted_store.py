@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class ScriptedVariant:
         backend: What answers; ``None`` if it is planned and not run.
         layers: Rows of the table ``layers``; ``None`` if dense.
         about: What else the plan says of its cells.
+        reworded: What answers in other words, by wording.
     """
 
     label: str
@@ -40,6 +41,7 @@ class ScriptedVariant:
     backend: Backend | None
     layers: pa.Table | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    reworded: Mapping[str, Backend] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Asked:
         windows: Text.
         probe: How distributions are looked at, if they are.
         vocabulary: How many tokens they have.
+        wordings: In which other words items are asked.
         limit: Requests asked per cell, to leave a store incomplete.
     """
 
@@ -64,6 +67,7 @@ class Asked:
     windows: tuple[Window, ...] = ()
     probe: Probe | None = None
     vocabulary: int | None = None
+    wordings: tuple[str, ...] = ()
     limit: int | None = None
 
     def requests(self, items: ItemSet, *, dense: bool) -> list[Request]:
@@ -107,7 +111,7 @@ def write_store(
             "benchmark": items.benchmark,
             "notes": list(items.notes),
             "dtype": "float32",
-            "letter": {"orders": list(asked.letter)} if asked.letter else None,
+            "letter": _about_letters(asked) if asked.letter else None,
             "sampled": _about_samples(asked) if asked.sampled else None,
             "text": _about_text(asked) if asked.windows else None,
             "calibration": None,
@@ -138,8 +142,16 @@ class _Planned:
             seen = {"tokenizer": "scripted", "every": asked.probe.every, "top": asked.probe.top}
             self.divergence = CellSpec(self.key, "divergence", seen, BUDGET)
             wanted.append((self.divergence, {"reference" if self.dense else "divergence": len(asked.windows)}))
+        self.reworded = {
+            wording: CellSpec(self.key, "wording", {"template": wording}, BUDGET)
+            for wording in (asked.wordings if "placebo" not in (variant.recipe or {}) else ())
+        }
         entry = {"variant": self.key, "label": variant.label, "recipe": variant.recipe, **variant.about}
         self.cells = [{"cell": spec.id, "task": spec.task, "rows": rows, **entry} for spec, rows in wanted]
+        self.cells += [
+            {"cell": spec.id, "task": spec.task, "rows": {"letter": rows["letter"]}, "wording": wording, **entry}
+            for wording, spec in self.reworded.items()
+        ]
 
     def run(self, store: Store, items: ItemSet, asked: Asked, dense: _Planned) -> None:
         """Ask everything."""
@@ -149,6 +161,9 @@ class _Planned:
             store.realise(self.key, digest("realised", [self.key]), self.variant.layers)
         requests = asked.requests(items, dense=self.dense)
         run_ask(store, self.ask, requests[: asked.limit], lambda budget: backend)
+        letters = [replace(request, seeds=()) for request in requests if request.letter]
+        for wording, spec in self.reworded.items():
+            run_ask(store, spec, letters[: asked.limit], lambda budget, wording=wording: self.variant.reworded[wording])
         if asked.windows:
             run_text(store, self.text, asked.windows, lambda budget: backend)
         if asked.probe is not None and dense.variant.backend is not None:
@@ -167,6 +182,10 @@ def layer_rows(layers: Iterable[tuple[str, int, int, int, int]]) -> pa.Table:
     """Rows of the table ``layers``: name, rows, columns, weights removed, zeros before."""
     columns = zip(*layers, strict=True)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, LAYERS.schema, strict=True)], LAYERS.schema)
+
+
+def _about_letters(asked: Asked) -> dict[str, Any]:
+    return {"orders": list(asked.letter)} | ({"other_prompts": list(asked.wordings)} if asked.wordings else {})
 
 
 def _about_samples(asked: Asked) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from secateur.report.read import read_report_data
 
 @pytest.fixture(scope="session")
 def scripted_store(tmp_path_factory):
-    """Two methods at three levels, both readouts, both conditions, floors, text; random collapses at 0.7."""
-    study = ScriptedStudy(methods=("random", "wanda"), levels=(0.1, 0.5, 0.7), templates=4, per_template=3)
+    """Two methods at three levels, both readouts, both conditions, floors, text, other words; random 0.7 collapses."""
+    study = ScriptedStudy(
+        methods=("random", "wanda"), levels=(0.1, 0.5, 0.7), templates=4, per_template=3, wordings=("terse-v1",)
+    )
     return build(tmp_path_factory.mktemp("stores") / "one.store", study)
 
 

@@ -57,6 +57,7 @@ class ScriptedStudy:
         skip: Labels of variants that are planned and not run.
         lean: How far every variant leans to the stereotype; from about 3 on the dense model gives in at times.
         mask_seeds: If not empty, each pruned variant is made with each of them.
+        wordings: In which other words items are asked.
         latency: Whether the plan's record has latencies and sizes.
         limit: Requests asked per cell, to leave a store incomplete.
     """
@@ -83,6 +84,7 @@ class ScriptedStudy:
     skip: tuple[str, ...] = ()
     lean: float = 2.2
     mask_seeds: tuple[int, ...] = ()
+    wordings: tuple[str, ...] = ()
     latency: bool = False
     limit: int | None = None
 
@@ -138,13 +140,16 @@ def label_of(method: str, level: float) -> str:
 
 
 class Scripted:
-    """Answers of one variant."""
+    """Answers of one variant; other words draw other noise."""
 
-    def __init__(self, study: ScriptedStudy, items: ItemSet, model: str, method: str, level: float) -> None:
+    def __init__(
+        self, study: ScriptedStudy, items: ItemSet, model: str, method: str, level: float, wording: str = ""
+    ) -> None:
         self._items = {item.key: item for item in items}
         self._damage = damage(method, level)
         self._lean = study.lean
-        self._name = f"{model} {method} {level}"
+        self._name = f"{model} {method} {level} {wording}".rstrip()
+        self._wording = wording
         self._collapse = "B" if method == "random" and level >= 0.6 else ""
         if study.dense_collapsed and method == "dense":
             self._collapse = "A"
@@ -210,7 +215,7 @@ class Scripted:
         return (
             _unit(f"{self._name} {request.item} {what}")
             if self._damage or "mumble" in what
-            else _unit(f"{request.item} {what}")
+            else _unit(f"{self._wording}{request.item} {what}")
         )
 
 
@@ -231,6 +236,7 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
         windows=windows,
         probe=Probe(8, VOCABULARY) if study.divergence and study.text else None,
         vocabulary=VOCABULARY,
+        wordings=study.wordings,
         limit=study.limit,
     )
     models = {name: [_variant(study, items, name, *one) for one in _recipes(study)] for name in study.models}
@@ -266,13 +272,15 @@ def _variant(
     if study.latency:
         latency = {"mean_s": 0.3, "median_s": 0.25, "p95_s": 0.5, "n": 10}
         about = {"latency": latency, "size_bytes": 18_500_000_000}
+    name = f"{model} {seed}" if seed else model
     return ScriptedVariant(
         label,
         recipe,
-        None if label in study.skip else Scripted(study, items, f"{model} {seed}" if seed else model, method, level),
+        None if label in study.skip else Scripted(study, items, name, method, level),
         # The published Wanda leaves a third of the linears dense.
         layers=None if method == "dense" else _layers(removed.get(method, level)),
         about=about,
+        reworded={wording: Scripted(study, items, name, method, level, wording) for wording in study.wordings},
     )
 
 

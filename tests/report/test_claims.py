@@ -16,7 +16,7 @@ from secateur.report.tables import TABLES
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
 
 
-COUNTED = ("changes_counted", "survival_counts", "perplexity_gate")
+COUNTED = ("changes_counted", "survival_counts", "wording_counts", "perplexity_gate")
 """Tables of whole numbers."""
 
 
@@ -187,3 +187,12 @@ def test_models_are_named_where_there_are_several(tmp_path):
     data, claims = claims_of(tmp_path, models=("acme/one", "acme/two"))
     for name in data.models.values():
         assert any(f"{name}, wanda 0.5" in text for text in texts(claims, "finding"))
+
+
+def test_a_limit_is_told_only_where_it_is_one(scripted_data, rich_data):
+    """The one has other words and no placebo, the other a placebo and one wording."""
+    worded, with_placebo = (" ".join(texts(make_claims(data), "limit")) for data in (scripted_data, rich_data))
+    assert "no placebo" in worded
+    assert "one wording" not in worded
+    assert "no placebo" not in with_placebo
+    assert "one wording" in with_placebo

@@ -41,6 +41,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         for note in plan.text["left_out"]:
             out.print(f"  {note}", markup=False)
     shown = {"letter": "letter", "sampled": "sampled", "text": "text windows"}
+    if plan.wording_rows:
+        shown |= {"wordings": "letter, other wordings"}
     if plan.text and plan.text["divergence"]:
         shown |= {"reference": "reference", "divergence": "divergence"}
     table = plain_table("model", "variant", *shown.values(), "expected sparsity")
@@ -49,7 +51,9 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         for variant in model.variants:
             rows: dict[str, int] = {}
             for cell in model.cells:
-                if cell.variant == variant:
+                if cell.variant == variant and cell.wording:
+                    rows["wordings"] = rows.get("wordings", 0) + sum(cell.rows.values())
+                elif cell.variant == variant:
                     rows |= cell.rows
             table.add_row(
                 escape(model.name),
@@ -62,8 +66,9 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     out.print(table)
     total = sum(plan.n_rows.values())
     floor = f" (of the sampled, {plan.floor_rows:,} are dense floor answers)" if plan.floor_rows else ""
+    others = f" (of the letter, {plan.wording_rows:,} are in other wordings)" if plan.wording_rows else ""
     counts = ", ".join(f"{rows:,} {name}" for name, rows in plan.n_rows.items() if rows)
-    out.print(f"{total:,} records: {counts}{floor}", markup=False)
+    out.print(f"{total:,} records: {counts}{floor}{others}", markup=False)
     size = sum(BYTES_PER_ROW[name] * rows for name, rows in plan.n_rows.items()) + _kept_bytes(plan)
     out.print(f"about {size / 1e6:,.1f} MB in the store; computed in {plan.dtype} on {plan.device}", markup=False)
     missing = missing_rows(plan, store)

@@ -34,7 +34,7 @@ def print_status(store: Store) -> bool:
                 table.add_row(
                     escape(model["name"]),
                     cell["label"],
-                    cell["task"],
+                    " ".join(filter(None, (cell["task"], cell.get("wording")))),
                     *complete,
                     _achieved(realised[cell["variant"]], cell),
                 )

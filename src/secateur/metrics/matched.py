@@ -6,13 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from secateur.metrics.paired import Difference
-from secateur.statistics.clustered import Contributions
+from secateur.metrics.paired import Difference, less
 
 BEYOND = "its KL is beyond the last point of the curve"
-OTHER_ITEMS = "not all were asked the same items"
 
 
 @dataclass(frozen=True)
@@ -93,20 +89,4 @@ def beyond_match(changes: Mapping[str, Difference], own: str, place: Place) -> D
         ``before`` is the change at the place, ``after`` the variant's own. Undefined if one of them is, or if not all
         were asked the same items.
     """
-    mine = changes[own]
-    theirs = [(changes[name], weight) for name, weight in place.weights.items()]
-    for one in (mine, *(other for other, _ in theirs)):
-        if one.contributions is None:
-            return Difference(None, None, None, mine.used, one.reason)
-        if not np.array_equal(one.used, mine.used):
-            return Difference(None, None, None, mine.used, OTHER_ITEMS)
-    assert mine.contributions is not None
-    values = mine.contributions.values.copy()
-    matched, unit = 0.0, mine.contributions.unit
-    for other, weight in theirs:
-        assert other.contributions is not None
-        values -= weight * other.contributions.values
-        matched += weight * other.contributions.mean
-        unit = max(unit, other.contributions.unit)
-    whole = Contributions(values, mine.contributions.clusters, unit=unit, span=mine.contributions.span)
-    return Difference(matched, mine.contributions.mean, whole, mine.used)
+    return less(changes[own], [(changes[name], weight) for name, weight in place.weights.items()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -117,6 +118,37 @@ class Beside:
 
 
 _SIDES = ("the first", "the second")
+
+
+OTHER_ITEMS = "not all were asked the same items"
+
+
+def less(mine: Difference, others: Sequence[tuple[Difference, float]]) -> Difference:
+    """A difference less a weighted sum of others, item by item.
+
+    Args:
+        mine: What is looked at.
+        others: Differences of the same metric with their weights, above 0.
+
+    Returns:
+        ``before`` is the weighted sum, ``after`` what ``mine`` is. Undefined if one of them is, or if not all are of
+        the same items.
+    """
+    for one in (mine, *(other for other, _ in others)):
+        if one.contributions is None:
+            return Difference(None, None, None, mine.used, one.reason)
+        if not np.array_equal(one.used, mine.used):
+            return Difference(None, None, None, mine.used, OTHER_ITEMS)
+    assert mine.contributions is not None
+    values = mine.contributions.values.copy()
+    summed, unit = 0.0, mine.contributions.unit
+    for other, weight in others:
+        assert other.contributions is not None
+        values -= weight * other.contributions.values
+        summed += weight * other.contributions.mean
+        unit = max(unit, other.contributions.unit)
+    whole = Contributions(values, mine.contributions.clusters, unit=unit, span=mine.contributions.span)
+    return Difference(summed, mine.contributions.mean, whole, mine.used)
 
 
 def put_beside(first: PerItem, second: PerItem) -> Beside:

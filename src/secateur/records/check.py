@@ -14,7 +14,7 @@ from secateur.records.cell import CellInfo, Shard, leftovers, read_info, read_sh
 from secateur.records.keys import KeySet
 from secateur.records.lease import lease
 from secateur.records.sets import ITEM_SETS, SET_KINDS, WINDOW_SETS, SetKind
-from secateur.records.tables import TASK_TABLES
+from secateur.records.tables import QUESTIONS, TASK_TABLES
 
 if TYPE_CHECKING:
     from secateur.records.store import Store
@@ -109,7 +109,7 @@ def _check_cell(store: Store, folder: Path, known: dict[SetKind, Any]) -> _Probl
 
 def _check_rows(info: CellInfo, known: dict[SetKind, Any]) -> _Problems:
     problems: _Problems = []
-    kind = ITEM_SETS if info.task == "ask" else WINDOW_SETS
+    kind = ITEM_SETS if info.task in QUESTIONS else WINDOW_SETS
     for table in TASK_TABLES[info.task]:
         rows = info.load(table.name, columns=table.key)
         repeated = KeySet(table).repeated(rows)

@@ -274,14 +274,22 @@ def limits(data: ReportData) -> Iterator[Claim]:
                 "would take at least three mask or calibration seeds.",
             ),
         )
-    yield Claim(
-        LIMIT,
-        (
-            "Stereotype or damage: no placebo (random weight noise of the same size) was "
-            "measured, so a "
-            "rise of SRS can be damage in general.",
-        ),
-    )
+    if not data.placebos:
+        yield Claim(
+            LIMIT,
+            (
+                "Stereotype or damage: no placebo (random weight noise of the same KL) was measured, so a rise of SRS "
+                "can be damage in general.",
+            ),
+        )
+    if not data.other_wordings and not all(v.source for v in data.variants):
+        yield Claim(
+            LIMIT,
+            (
+                "Items were asked in one wording of the prompt alone: what of this hangs on the words is not known "
+                "(study file: readouts.letter.other_prompts).",
+            ),
+        )
 
 
 CLAIMS: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (

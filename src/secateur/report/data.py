@@ -110,6 +110,16 @@ class Variant:
         return 0 < want <= have
 
 
+def wording_table(wording: str) -> str:
+    """The name under which a variant's rows in other words are counted."""
+    return f"letter, {wording}"
+
+
+def wording_rows_of(variant: Variant, wording: str) -> tuple[int, int]:
+    """Rows there are and rows planned in these other words."""
+    return variant.rows.get(wording_table(wording), (0, 0))
+
+
 @dataclass(frozen=True)
 class State:
     """Whether a variant's numbers of one readout can be read as what they are called.
@@ -198,6 +208,9 @@ class ReportData:
         doses: Stereotype shares per variant and cluster: as ``changes.DOSE_COLUMNS``.
         placebos: In the plan's order.
         matched: Changes beside those at the same KL: as ``matched.CORRECTED_MATCHED``.
+        wordings: Answers in other words beside those in the study's: as ``wordings.WORDING_COLUMNS``.
+        reworded: Changes from dense in other words: as ``wordings.CORRECTED_REWORDED``.
+        wording_states: Variant key and wording -> state.
     """
 
     plan: Mapping[str, Any]
@@ -225,6 +238,9 @@ class ReportData:
     doses: pl.DataFrame = field(default_factory=pl.DataFrame)
     placebos: tuple[Variant, ...] = ()
     matched: pl.DataFrame = field(default_factory=pl.DataFrame)
+    wordings: pl.DataFrame = field(default_factory=pl.DataFrame)
+    reworded: pl.DataFrame = field(default_factory=pl.DataFrame)
+    wording_states: Mapping[tuple[str, str], State] = field(default_factory=dict)
 
     @property
     def study(self) -> str:
@@ -276,6 +292,11 @@ class ReportData:
         return tuple(name for name in (LETTER, SAMPLED) if self.plan.get(name))
 
     @property
+    def other_wordings(self) -> tuple[str, ...]:
+        """In which other words than the study's the items were to be asked."""
+        return tuple((self.plan.get(LETTER) or {}).get("other_prompts", ()))
+
+    @property
     def main_readout(self) -> str:
         """The readout that sentences quote: the paper's if it was planned."""
         return self.readouts[-1]
@@ -316,6 +337,11 @@ class ReportData:
     def _change_rows(self) -> dict[tuple[str, ...], Row]:
         return _index(self.changes)
 
+    @cached_property
+    def _reworded_rows(self) -> dict[tuple[str, ...], Row]:
+        names = ("variant", "wording", "condition", "metric")
+        return {tuple(row[name] for name in names): row for row in self.reworded.iter_rows(named=True)}
+
     def metric(
         self, variant: Variant, metric: str, *, readout: str = "", condition: str = "", category: str = ALL
     ) -> Row | None:
@@ -333,6 +359,10 @@ class ReportData:
     ) -> Row | None:
         """The row of what a variant has more of a metric than dense, item by item; ``None`` if there is none."""
         return self._change_rows.get((variant.key, readout, condition, category, metric))
+
+    def reworded_change(self, variant: Variant, metric: str, *, wording: str, condition: str) -> Row | None:
+        """The row of what a variant changed from dense in other words; ``None`` if there is none."""
+        return self._reworded_rows.get((variant.key, wording, condition, metric))
 
 
 def measured(row: Row | None) -> TypeGuard[Row]:

@@ -25,6 +25,7 @@ from secateur.report.placebo import matched, matched_counts
 from secateur.report.published import NOT_SAMPLED
 from secateur.report.rows import named, names
 from secateur.report.table import Column, Table
+from secateur.report.wording_tables import reworded, wording_counts, wordings
 from secateur.statistics.dose import dose_response
 
 NOTHING_BESIDE = "there is no variant whose answers could be set beside the dense model's"
@@ -600,6 +601,9 @@ EVIDENCE: dict[str, Callable[[ReportData], Table]] = {
     "survival": survival,
     "matched_counts": matched_counts,
     "matched": matched,
+    "wording_counts": wording_counts,
+    "reworded": reworded,
+    "wordings": wordings,
     "perplexity_gate": perplexity_gate,
     "perplexity_blindness": perplexity_blindness,
     "dose_regression": dose_regression,

@@ -229,6 +229,12 @@ def _words(data: ReportData) -> list[Entry]:
             "good side, within it, or neither.",
             source="docs/report.md",
         ),
+        Entry(
+            "here, there",
+            "In the study's own wording of the prompt, and in another. Another wording is a sensitivity: it changes "
+            "the question, and so it is no floor.",
+            source="docs/design/wording.md",
+        ),
         Entry("cluster", "Templates that share question texts; their items resemble each other."),
         Entry(
             "effective clusters",

@@ -41,9 +41,10 @@ from secateur.report.changes import (
     placebo_rows,
     placed,
 )
-from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant
+from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant, wording_table
 from secateur.report.matched import MATCHED_COLUMNS, correct_matched, matched_rows
 from secateur.report.states import find_states
+from secateur.report.wordings import Reworded, correct_reworded, reworded
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import z_value
 
@@ -168,6 +169,9 @@ def read_report_data(
         doses=pl.concat([model.doses for model in models]),
         placebos=placebos,
         matched=correct_matched(pl.concat([model.matched for model in models])),
+        wordings=pl.concat([model.reworded.levels for model in models]),
+        reworded=correct_reworded(pl.concat([model.reworded.changes for model in models])),
+        wording_states={key: state for model in models for key, state in model.reworded.states.items()},
     )
 
 
@@ -237,6 +241,7 @@ class _ModelRead:
     doses: pl.DataFrame
     placebo_changes: pl.DataFrame
     matched: pl.DataFrame
+    reworded: Reworded
 
 
 def _read_model(
@@ -267,6 +272,10 @@ def _read_model(
                 have = dict(answers.read(entry))
                 if info is not None and entry["recipe"] is None:
                     protocol = dict(info.protocol)
+            elif entry["task"] == "wording":
+                wording = entry["wording"]
+                have = {wording_table(wording): answers.read_reworded(entry)}
+                wanted = {wording_table(wording): count for count in wanted.values()}
             else:
                 have = {}
                 for table in wanted if info is not None and windows is not None and plan["text"] else ():
@@ -293,6 +302,7 @@ def _read_model(
     unread = _Unread(answers, items)
     metrics = unread.mark(metric_table(answers.all(), items, level=level))
     beside = _compare(answers, variants, items, unread, kl=_by_variant_of("kl", text_rows), level=level)
+    letters = {key: frames[LETTER] for key, frames in answers.frames.items() if LETTER in frames}
     return _ModelRead(
         digest=str(model["model"]),
         variants=variants,
@@ -311,6 +321,7 @@ def _read_model(
         doses=beside.doses,
         placebo_changes=beside.placebo_changes,
         matched=beside.matched,
+        reworded=reworded(letters, answers.reworded, variants, items, level=level),
     )
 
 
@@ -407,6 +418,7 @@ class _Answers:
         self._again = again
         self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
         self.floors: dict[str, pl.DataFrame] = {}
+        self.reworded: dict[str, dict[str, Mapping[str, pl.DataFrame]]] = {}
         self.left_out = 0
 
     def read(self, entry: Mapping[str, Any]) -> Mapping[str, int]:
@@ -421,6 +433,16 @@ class _Answers:
         self.frames[key] = found.outcomes
         self.left_out += found.left_out
         return found.rows
+
+    def read_reworded(self, entry: Mapping[str, Any]) -> int:
+        """Read a variant's cell in other words; gives the rows found that the plan asks for."""
+        store, plan, model = self._of
+        letters_alone = {**plan, SAMPLED: None}
+        found = read_answers(
+            store, letters_alone, model, entry, self._items, parser=self._parser, min_mass=self._min_mass
+        )
+        self.reworded.setdefault(entry["wording"], {})[entry["variant"]] = found.outcomes
+        return found.rows[LETTER]
 
     def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Variant, readout, outcomes."""

@@ -14,7 +14,7 @@ from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
-from secateur.report.data import ReportData, Row, Variant, measured
+from secateur.report.data import BROKEN, GUESSING, ReportData, Row, Variant, measured
 from secateur.report.evidence import (
     SLOPE_UNIT,
     change_title,
@@ -25,9 +25,12 @@ from secateur.report.evidence import (
     slope_text,
     survival_counts,
 )
-from secateur.report.matched import PLACEBO
+from secateur.report.matched import MATCHED, PLACEBO
 from secateur.report.placebo import matched_counts
+from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import anchor
+from secateur.report.wording_tables import wording_counts
+from secateur.report.wordings import FLIPS
 
 
 def changed(data: ReportData) -> Iterator[Claim]:
@@ -223,6 +226,53 @@ def _furthest_matched(data: ReportData, model: str) -> Iterator[Part]:
     )
 
 
+def worded(data: ReportData) -> Iterator[Claim]:
+    """Model by model and wording by wording: is what changed found when the same is asked in other words?"""
+    counts = wording_counts(data).frame
+    for model in data.models:
+        for wording in data.other_wordings:
+            rows = counts.filter(pl.col("metric").is_in(MATCHED), model_id=model, wording=wording)
+            told = [row for row in rows.iter_rows(named=True) if row["tested"]]
+            opening = f"{_whose(data, model)}Asked in other words ({wording}), "
+            if not told:
+                state = data.wording_states.get((data.dense_of(model).key, wording))
+                if state is not None and state.name in (BROKEN, GUESSING):
+                    yield Claim(EVIDENCE, (f"{opening}dense is {state.name}, so no change can be told there.",), model)
+                continue
+
+            def number(row: Row, name: str) -> Quantity:
+                where = tuple((column, row[column]) for column in ("model_id", "wording", "condition", "metric"))
+                return Quantity(fmt.count(row[name]), "wording_counts", where, (name,))
+
+            parts: list[Part] = [opening, *_flipped(data, model, wording)]
+            for place, row in enumerate(told):
+                title = METRICS[row["metric"]].title
+                parts += [f"; {title} in " if place else f"{title[0].upper()}{title[1:]} differs from dense in "]
+                parts += [number(row, "here"), " of ", number(row, "tested")]
+                parts += ["" if place else f" {_plural(row['tested'], 'variant')} that can be read in both"]
+                if row["here"]:
+                    parts += [", of these in ", number(row, "same"), " there too, to the same side"]
+                    parts += [" (to the other side in ", number(row, "opposite"), ")"] if row["opposite"] else []
+                if row["only_there"]:
+                    parts += [", and there alone in ", number(row, "only_there")]
+            parts.append(", after Holm. What is not found again is not shown to be gone.")
+            key = [told[0][name] for name in ("model_id", "wording", "condition", "metric")]
+            yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("wording_counts", key))
+
+
+def _flipped(data: ReportData, model: str, wording: str) -> Iterator[Part]:
+    """How many of the dense model's answers hang on the words."""
+    dense = data.dense_of(model).key
+    rows = data.wordings.filter(variant=dense, wording=wording, metric=FLIPS)
+    for place, row in enumerate(rows.iter_rows(named=True)):
+        where = (("variant_id", dense), *((name, row[name]) for name in ("wording", "condition", "metric")))
+        text = fmt.share((row["low"], row["high"]), row["value"])
+        yield " and " if place else "dense gives another answer to "
+        yield Quantity(text, "wordings", where, ("value", "low", "high"))
+        yield f" of {CONDITION_WORDS[row['condition']]} items"
+    yield ". "
+
+
 def sloped(data: ReportData) -> Iterator[Claim]:
     """Model by model: the slope of each method, and whether slopes differ."""
     frame = dose_regression(data).frame.filter(pl.col("unit") == SLOPE_UNIT, pl.col("readout") == data.main_readout)
@@ -243,7 +293,15 @@ def sloped(data: ReportData) -> Iterator[Claim]:
         yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("dose_regression", key))
 
 
-RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (survived, changed, why, damaged, gated, sloped)
+RELIANCE: tuple[Callable[[ReportData], Iterator[Claim]], ...] = (
+    survived,
+    changed,
+    why,
+    damaged,
+    worded,
+    gated,
+    sloped,
+)
 """What claims of this kind are made, in order."""
 
 

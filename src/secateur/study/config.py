@@ -29,6 +29,7 @@ from secateur.files import read_text
 from secateur.inference.backend import Probe
 from secateur.items.corpora import GENERATED, PACKAGED, Cut
 from secateur.items.orders import ORDERS
+from secateur.items.prompts import OTHER_PROMPTS
 from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
 
 
@@ -137,11 +138,22 @@ class LetterConfig(_Strict):
     """The letter readout."""
 
     orders: str = "fixed"
+    other_prompts: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
 
     @field_validator("orders")
     @classmethod
     def _known(cls, value: str) -> str:
         return _known_orders(value)
+
+    @field_validator("other_prompts")
+    @classmethod
+    def _known_prompts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in OTHER_PROMPTS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not one of {', '.join(OTHER_PROMPTS)}")
+        if len(set(value)) < len(value):
+            raise ValueError("one stands there twice")
+        return value
 
 
 class SampledConfig(_Strict):

@@ -9,7 +9,7 @@ import numpy as np
 from secateur.items.orders import ORDERS
 from secateur.records.cell import CellInfo
 from secateur.records.store import Store
-from secateur.records.tables import LETTER, SAMPLED
+from secateur.records.tables import LETTER, QUESTIONS, SAMPLED
 from secateur.study.plan import ModelPlan, Plan, PlannedCell
 
 
@@ -25,8 +25,8 @@ def _missing(plan: Plan, model: ModelPlan, cell: PlannedCell, info: CellInfo | N
     if info is None:
         return sum(cell.rows.values())
     dense = cell.variant.recipe is None
-    wanted = _ask_keys(plan, dense=dense) if cell.spec.task == "ask" else _window_keys(model, cell)
-    return sum(int(info.keys(table).missing(keys).sum()) for table, keys in wanted.items())
+    wanted = _ask_keys(plan, dense=dense) if cell.spec.task in QUESTIONS else _window_keys(model, cell)
+    return sum(int(info.keys(table).missing(keys).sum()) for table, keys in wanted.items() if table in cell.rows)
 
 
 def _window_keys(model: ModelPlan, cell: PlannedCell) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from secateur.models.shapes import linear_shapes
 from secateur.study.config import StudyConfig
 from secateur.study.plan import check_names, study_items
 from secateur.study.reading import load_text
-from secateur.study.variants import NamedVariant, ask_rows, faults_of_shapes, floor_rows, name_variants
+from secateur.study.variants import NamedVariant, ask_rows, faults_of_shapes, floor_rows, name_variants, wording_rows
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Outline:
         return len(self.config.models) * len(self.variants)
 
     def rows(self, variant: NamedVariant) -> dict[str, int]:
-        """Rows of one variant of one model per table, floor answers among them."""
-        return ask_rows(self.config, len(self.items), dense=variant.recipe is None)
+        """Rows of one variant of one model per table, floor answers and other wordings among them."""
+        rows = ask_rows(self.config, len(self.items), dense=variant.recipe is None)
+        others = wording_rows(self.config, len(self.items), variant.recipe)
+        return rows | {"letter": rows["letter"] + sum(others.values())}
 
     @cached_property
     def n_rows(self) -> dict[str, int]:

@@ -30,12 +30,12 @@ from secateur.items.corpora import (
 )
 from secateur.items.item import Condition, ItemSet
 from secateur.items.orders import ALL_ORDERS, ORDERS
-from secateur.items.prompts import LETTERS_V1
+from secateur.items.prompts import LETTERS_V1, OTHER_PROMPTS
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
-from secateur.records.tables import DIVERGENCE, REFERENCE, TEXT
+from secateur.records.tables import DIVERGENCE, LETTER, REFERENCE, TEXT
 from secateur.study.config import SampledConfig, StudyConfig
 from secateur.study.reading import Reading, about_text, cut_text, load_text
 from secateur.study.variants import (
@@ -45,6 +45,7 @@ from secateur.study.variants import (
     floor_rows,
     methods_of,
     name_variants,
+    wording_rows,
 )
 
 
@@ -73,11 +74,13 @@ class PlannedCell:
         variant: Whose answers.
         spec: Its identity in the store.
         rows: Rows wanted per table.
+        wording: In which other words than the study's it is asked; empty for the study's.
     """
 
     variant: PlannedVariant
     spec: CellSpec
     rows: dict[str, int]
+    wording: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class ModelPlan:
         checkpoint: Where its weights are.
         tokenizer: Its tokenizer.
         prompts: How items become its prompts.
+        other_prompts: The same in other words, by name.
         decoding: How its answers are sampled.
         calibration: Digest -> token sequences, for the methods that need them.
         text: What is read, cut by its tokenizer; ``None`` if perplexity is not measured.
@@ -101,6 +105,7 @@ class ModelPlan:
     checkpoint: Checkpoint
     tokenizer: PreTrainedTokenizerFast
     prompts: ChatPrompts
+    other_prompts: Mapping[str, ChatPrompts]
     decoding: Decoding
     calibration: Mapping[str, Sequence[Sequence[int]]]
     text: Reading | None
@@ -112,6 +117,10 @@ class ModelPlan:
     def windows(self) -> tuple[Window, ...]:
         """Text to read, cut by its tokenizer."""
         return self.text.windows if self.text else ()
+
+    def prompts_in(self, wording: str) -> ChatPrompts:
+        """How items become prompts in these other words; in the study's if empty."""
+        return self.other_prompts[wording] if wording else self.prompts
 
     @property
     def reference(self) -> CellSpec:
@@ -163,6 +172,11 @@ class Plan:
         """Of the sampled rows, those of dense models that serve only as a floor."""
         return sum(model.floor for model in self.models) * floor_rows(self.config, len(self.items))
 
+    @property
+    def wording_rows(self) -> int:
+        """Of the letter rows, those asked in other words than the study's."""
+        return sum(sum(cell.rows.values()) for _, cell in self.cells() if cell.wording)
+
     @cached_property
     def text(self) -> dict[str, Any] | None:
         """What is read and how it is cut, as the store keeps it; ``None`` if perplexity is not measured."""
@@ -189,6 +203,9 @@ class Plan:
         """The model with the rows that its ``ask`` cells hold for so many items."""
 
         def counted(cell: PlannedCell) -> PlannedCell:
+            if cell.wording:
+                rows = wording_rows(self.config, n_items, cell.variant.recipe)[cell.wording]
+                return replace(cell, rows={LETTER.name: rows})
             if cell.spec.task != "ask":
                 return cell
             floor = model.floor and cell.variant.recipe is None
@@ -196,21 +213,22 @@ class Plan:
 
         return replace(model, cells=tuple(map(counted, model.cells)))
 
-    def requests(self, model: ModelPlan, variant: PlannedVariant, base: Sequence[Request]) -> list[Request]:
-        """A variant's requests: those of :meth:`base_requests`, with floor seeds where it is dense."""
+    def requests(self, model: ModelPlan, cell: PlannedCell, base: Sequence[Request]) -> list[Request]:
+        """A cell's requests: those of :meth:`base_requests` in its wording, with floor seeds where it is dense."""
         sampled = self.config.readouts.sampled
-        if not model.floor or variant.recipe is not None or sampled is None or not sampled.floor_seeds:
+        if not model.floor or cell.variant.recipe is not None or sampled is None or not sampled.floor_seeds:
             return list(base)
         return [replace(r, seeds=r.seeds + sampled.floor_seeds) if r.seeds else r for r in base]
 
-    def base_requests(self, model: ModelPlan) -> list[Request]:
-        """What every variant of a model is asked."""
-        letter, sampled = self.config.readouts.letter, self.config.readouts.sampled
+    def base_requests(self, model: ModelPlan, wording: str = "") -> list[Request]:
+        """What every variant of a model is asked; in other words than the study's by letter alone."""
+        letter, sampled = self.config.readouts.letter, None if wording else self.config.readouts.sampled
+        prompts = model.prompts_in(wording)
         letter_orders = ORDERS[letter.orders] if letter else ()
         sampled_orders = ORDERS[sampled.orders] if sampled else ()
         orders = [order for order in ALL_ORDERS if order in {*letter_orders, *sampled_orders}]
         asked = [(item, order) for item in self.items for order in orders]
-        tokens = model.prompts.tokens([model.prompts.text(item, order) for item, order in asked])
+        tokens = prompts.tokens([prompts.text(item, order) for item, order in asked])
         longest = max(map(len, tokens))
         new = model.decoding.max_new_tokens if sampled else 0
         check_context(model.checkpoint, longest + new, "the longest prompt and its answer")
@@ -275,6 +293,8 @@ def _plan_model(
 ) -> ModelPlan:
     tokenizer = load_tokenizer(checkpoint)
     prompts = ChatPrompts(tokenizer, LETTERS_V1)
+    letter = config.readouts.letter
+    others = {name: ChatPrompts(tokenizer, OTHER_PROMPTS[name]) for name in (letter.other_prompts if letter else ())}
     sampled = config.readouts.sampled or SampledConfig()
     decoding = Decoding(sampled.temperature, sampled.max_new_tokens, stop_tokens(checkpoint, tokenizer))
     tokenize, begin = tokenize_with(tokenizer), begin_token(tokenizer)
@@ -320,6 +340,10 @@ def _plan_model(
         rows = ask_rows(config, len(items), dense=variant.recipe is None)
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
+        for wording, n_rows in wording_rows(config, len(items), variant.recipe).items():
+            asked = {**others[wording].protocol, "dtype": dtype, "backend": config.compute.backend}
+            spec = CellSpec(variant.planned, "wording", asked, config.compute.token_budget)
+            cells.append(PlannedCell(variant, spec, {LETTER.name: n_rows}, wording))
         if text is not None:
             cells += _text_cells(config, variant, text.n_distinct, text_protocol)
     return ModelPlan(
@@ -327,6 +351,7 @@ def _plan_model(
         checkpoint=checkpoint,
         tokenizer=tokenizer,
         prompts=prompts,
+        other_prompts=others,
         decoding=decoding,
         calibration=sequences,
         text=text,

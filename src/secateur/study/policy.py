@@ -186,6 +186,8 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
         f"criteria.{name}.{fault}" for name, criterion in found.criteria.items() for fault in _faults(found, criterion)
     ]
     faults += _unlimited(found)
+    if found.readouts.letter is not None and found.readouts.letter.other_prompts:
+        faults.append("readouts.letter.other_prompts: a gate judges answers in one wording; use a study for others")
     if faults:
         raise ConfigError(faults, where=where)
     return found

@@ -26,7 +26,7 @@ from secateur.inference.runner import MakeBackend, NoWatcher, Watcher, run_ask, 
 from secateur.items.orders import ORDERS
 from secateur.models.loading import LoadedModel, load_model
 from secateur.records.store import Store
-from secateur.records.tables import LAYERS
+from secateur.records.tables import LAYERS, QUESTIONS
 from secateur.study.config import StudyConfig
 from secateur.study.plan import ModelPlan, Plan, PlannedCell, PlannedVariant, make_plan, resolve_device
 from secateur.study.provenance import environment
@@ -118,7 +118,7 @@ def run_plan(plan: Plan, store: Store, *, progress: Progress | None = None) -> O
         nonlocal added
         held = []
         for cell in cells:
-            name = f"{runner.model.name}, {cell.variant.label}, {cell.spec.task}"
+            name = ", ".join(filter(None, (runner.model.name, cell.variant.label, cell.spec.task, cell.wording)))
             began = time.monotonic()
             try:
                 with progress.cell(name, numbers[cell.spec.id], len(numbers)) as watcher:
@@ -177,6 +177,7 @@ def register(store: Store, plan: Plan) -> str:
                         "task": cell.spec.task,
                         "variant": cell.variant.planned,
                         "rows": cell.rows,
+                        **({"wording": cell.wording} if cell.wording else {}),
                         "calibration_seed": cell.variant.calibration_seed,
                         **_variant_record(cell.variant),
                     }
@@ -204,7 +205,11 @@ def register(store: Store, plan: Plan) -> str:
 def _readouts(config: StudyConfig) -> dict[str, Plain]:
     letter, sampled = config.readouts.letter, config.readouts.sampled
     return {
-        "letter": None if letter is None else {"orders": list(ORDERS[letter.orders])},
+        "letter": None
+        if letter is None
+        # A study in one wording keeps the name that it had before there were others.
+        else {"orders": list(ORDERS[letter.orders])}
+        | ({"other_prompts": list(letter.other_prompts)} if letter.other_prompts else {}),
         "sampled": None
         if sampled is None
         else sampled.model_dump(mode="json") | {"orders": list(ORDERS[sampled.orders])},
@@ -242,6 +247,7 @@ class _ModelRun:
         self._plan = plan
         self.model = model
         self._progress = progress
+        self._asked: dict[str, list[Request]] = {}
         self._in_memory: PlannedVariant | None = None
         self._memory_for: int | None = None  # tokens in a batch, once more were too many
 
@@ -252,7 +258,8 @@ class _ModelRun:
             self._bring(cell.variant)
             make = BACKENDS[self._plan.config.compute.backend].make
             budget = min(token_budget, self._memory_for or token_budget)
-            return make(self._loaded, self.model.prompts.letter_tokens, self.model.decoding, budget, short)
+            letters = self.model.prompts_in(cell.wording).letter_tokens
+            return make(self._loaded, letters, self.model.decoding, budget, short)
 
         def short(tokens: int) -> None:
             self._memory_for = tokens
@@ -260,8 +267,8 @@ class _ModelRun:
             self._store.log({"event": "out of memory", "cell": cell.spec.id, "token_budget": tokens})
 
         try:
-            if cell.spec.task == "ask":
-                requests = self._plan.requests(self.model, cell.variant, self._base_requests)
+            if cell.spec.task in QUESTIONS:
+                requests = self._plan.requests(self.model, cell, self._base_requests(cell.wording))
                 return run_ask(self._store, cell.spec, requests, make_backend, watcher)
             if cell.spec.task == "text":
                 return run_text(self._store, cell.spec, self.model.windows, make_backend, watcher)
@@ -288,9 +295,10 @@ class _ModelRun:
             reference=None if cell.variant.recipe is None else self.model.reference,
         )
 
-    @cached_property
-    def _base_requests(self) -> list[Request]:
-        return self._plan.base_requests(self.model)
+    def _base_requests(self, wording: str) -> list[Request]:
+        if wording not in self._asked:
+            self._asked[wording] = self._plan.base_requests(self.model, wording)
+        return self._asked[wording]
 
     @cached_property
     def _loaded(self) -> LoadedModel:

@@ -133,6 +133,14 @@ def ask_rows(config: StudyConfig, n_items: int, *, dense: bool) -> dict[str, int
     return rows
 
 
+def wording_rows(config: StudyConfig, n_items: int, made: Recipe | Noise | None) -> dict[str, int]:
+    """Letter rows of one variant in each other wording; placebos are asked in none."""
+    letter = config.readouts.letter
+    if letter is None or isinstance(made, Noise):
+        return {}
+    return dict.fromkeys(letter.other_prompts, n_items * len(ORDERS[letter.orders]))
+
+
 def floor_rows(config: StudyConfig, n_items: int) -> int:
     """Of one dense model's sampled rows, those that serve only as a floor."""
     sampled = config.readouts.sampled

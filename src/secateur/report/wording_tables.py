@@ -1,0 +1,184 @@
+"""What hangs on the words of the prompt: tables that set answers in other words beside those in the study's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from secateur.metrics.catalogue import METRICS
+from secateur.metrics.metric import BOTH
+from secateur.metrics.published import SIGNIFICANT
+from secateur.records.answers import LETTER
+from secateur.report import format as fmt
+from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, Variant
+from secateur.report.rows import named, names
+from secateur.report.states import CONDITION_WORDS
+from secateur.report.table import Column, Table
+from secateur.report.wordings import CORRECTED_REWORDED, FLIPS, WORDING_COLUMNS
+
+ONE_WORDING = "items were asked in one wording alone (study file: readouts.letter.other_prompts)"
+
+_COUNTS = {
+    "tested": "Variants",
+    "here": "Differ here",
+    "same": "To the same side there",
+    "opposite": "To the other side there",
+    "only_there": "Differ only there",
+    "apart": "Change differs",
+}
+
+_COUNTED: dict[str, Any] = {
+    **dict.fromkeys(("model", "wording", "condition", "metric"), pl.String),
+    **dict.fromkeys(_COUNTS, pl.Int64),
+    "model_id": pl.String,
+}
+
+
+def wording_counts(data: ReportData) -> Table:
+    """How many changes from dense are found in other words too, per wording and metric."""
+    rows: list[Row] = []
+    frame = data.reworded if data.reworded.width else pl.DataFrame(schema=CORRECTED_REWORDED)
+    told = frame.select("wording", "metric", "condition").unique(maintain_order=True)
+    for model, name in data.models.items():
+        for wording, metric, condition in told.iter_rows():
+            pairs = (_tests(data, variant, wording, metric, condition) for variant in data.of_model(model))
+            found = [pair for pair in pairs if pair is not None]
+            held = [(here, there) for here, there in found if here["p_holm"] < SIGNIFICANT]
+            again = [(here["value"], there["after"]) for here, there in held if there["there_p_holm"] < SIGNIFICANT]
+            same = sum((first > 0) == (second > 0) for first, second in again)
+            rows.append(
+                {
+                    "model": name,
+                    "wording": wording,
+                    "condition": condition,
+                    "metric": metric,
+                    "tested": len(found),
+                    "here": len(held),
+                    "same": same,
+                    "opposite": len(again) - same,
+                    "only_there": sum(there["there_p_holm"] < SIGNIFICANT <= here["p_holm"] for here, there in found),
+                    "apart": sum(there["p_holm"] < SIGNIFICANT for _, there in found),
+                    "model_id": model,
+                }
+            )
+    return Table(
+        "wording_counts",
+        "Other words: how many changes are found again",
+        "Of the variants that can be read in both wordings, dense among them: those whose metric differs from dense in "
+        f"the study's wording (here), p below {SIGNIFICANT:g} after Holm over all variants; of these those that differ "
+        "likewise in the other wording (there), to the same side or to the other; those that differ only there; and "
+        "those whose change from dense is another one there than here, by its own test. Letter readout. What is not "
+        "found again is not shown to be gone.",
+        pl.DataFrame(rows, schema=_COUNTED, orient="row"),
+        (
+            *((Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()),
+            Column("Wording", lambda row: row["wording"], "left"),
+            Column("Metric", _title, "left"),
+            *(Column(title, _counted(name)) for name, title in _COUNTS.items()),
+        ),
+        ("model_id", "wording", "condition", "metric"),
+        empty=ONE_WORDING,
+    )
+
+
+def reworded(data: ReportData) -> Table:
+    """Each variant's change from dense in the study's wording and in others."""
+    frame = data.reworded if data.reworded.width else pl.DataFrame(schema=CORRECTED_REWORDED)
+    return Table(
+        "reworded",
+        "Changes from dense in other words",
+        "A variant's change from dense in the study's wording (here), in the other (there), and how much more it is "
+        "there, each paired by item with templates as the sample. Letter readout.",
+        _with_state(data, frame),
+        (
+            *names(data),
+            Column("Wording", lambda row: row["wording"], "left"),
+            Column("State there", lambda row: row["state"], "left"),
+            Column("Metric", _title, "left"),
+            Column("Change here", lambda row: _change(row, "before")),
+            Column("Change there", _change_there),
+            Column("p there, Holm", lambda row: fmt.p_value(row["there_p_holm"])),
+            Column("Difference", lambda row: fmt.difference(row, METRICS[row["metric"]])),
+            Column("p", lambda row: fmt.p_value(row["p"])),
+            Column("p, Holm", lambda row: fmt.p_value(row["p_holm"])),
+            Column("Items", lambda row: fmt.count(row["n_items"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
+        ),
+        ("variant_id", "wording", "condition", "metric"),
+        folded=True,
+        empty=ONE_WORDING,
+    )
+
+
+def wordings(data: ReportData) -> Table:
+    """Each variant in the study's wording and in others."""
+    frame = data.wordings if data.wordings.width else pl.DataFrame(schema=WORDING_COLUMNS)
+    return Table(
+        "wordings",
+        "The same items in other words",
+        "A variant in the study's wording (here) and in another (there), paired by item with templates as the sample; "
+        f"of {METRICS[FLIPS].title} the share of questions that are answered otherwise there. State says whether the "
+        "numbers there can be read. Letter readout. A wording is a sensitivity and no floor: it changes the question, "
+        "and a floor does not.",
+        _with_state(data, frame),
+        (
+            *names(data),
+            Column("Wording", lambda row: row["wording"], "left"),
+            Column("State there", lambda row: row["state"], "left"),
+            Column("Metric", _title, "left"),
+            Column("Here", lambda row: fmt.value(row["before"], METRICS[row["metric"]])),
+            Column("There", lambda row: fmt.value(row["after"], METRICS[row["metric"]])),
+            Column("Difference", _difference),
+            Column("Items", lambda row: fmt.count(row["n_items"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
+        ),
+        ("variant_id", "wording", "condition", "metric"),
+        folded=True,
+        empty=ONE_WORDING,
+    )
+
+
+def readable_there(data: ReportData, variant: Variant, wording: str) -> bool:
+    """Whether a variant can be read in other words."""
+    state = data.wording_states.get((variant.key, wording))
+    return state is not None and state.name not in (NOT_RUN, BROKEN, GUESSING)
+
+
+def _tests(data: ReportData, variant: Variant, wording: str, metric: str, condition: str) -> tuple[Row, Row] | None:
+    """A variant's change here and there, if both have a test and dense and the variant can be read in both."""
+    sides = (data.dense_of(variant.model), variant)
+    if variant.dense or not all(data.state(v, LETTER).readable and readable_there(data, v, wording) for v in sides):
+        return None
+    here = data.change(variant, metric, readout=LETTER, condition=condition)
+    there = data.reworded_change(variant, metric, wording=wording, condition=condition)
+    tested = here is not None and there is not None and None not in (here["p_holm"], there["p"], there["there_p"])
+    return (here, there) if tested and here is not None and there is not None else None
+
+
+def _with_state(data: ReportData, frame: pl.DataFrame) -> pl.DataFrame:
+    states = [data.wording_states[key] for key in frame.select("variant", "wording").iter_rows()]
+    return named(data, frame.with_columns(state=pl.Series([state.name for state in states], dtype=pl.String)))
+
+
+def _title(row: Row) -> str:
+    metric = METRICS[row["metric"]]
+    return f"{metric.title}, {CONDITION_WORDS[row['condition']]}" if metric.conditions == BOTH else metric.title
+
+
+def _counted(name: str) -> Any:
+    return lambda row: fmt.count(row[name])
+
+
+def _change(row: Row, name: str) -> str:
+    return fmt.value(row[name], fmt.of_difference(METRICS[row["metric"]]))
+
+
+def _change_there(row: Row) -> str:
+    place = {"value": row["after"], "low": row["there_low"], "high": row["there_high"], "note": row["note"]}
+    return fmt.NONE if row["after"] is None else fmt.difference(place, METRICS[row["metric"]])
+
+
+def _difference(row: Row) -> str:
+    metric = METRICS[row["metric"]]
+    return fmt.estimate(row, metric) if row["metric"] == FLIPS else fmt.difference(row, metric)
