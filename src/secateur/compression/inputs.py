@@ -36,9 +36,10 @@ def linears_with_inputs(
     Shapes: statistics of one linear, float32 [i]; ``None`` where it is not pruned or needs none.
 
     Raises:
-        InputError: If the method needs inputs and neither sequences nor statistics were given.
+        InputError: If the method needs inputs and neither sequences nor statistics were given, or inputs are not
+            finite.
         UnsupportedModelError: If the family has no published pass and the recipe asks for it.
-        VerificationError: If a linear saw no input, or inputs that are not finite.
+        VerificationError: If a linear saw no input.
     """
     method = planned.spec
     if not method.needs_inputs:
@@ -97,13 +98,19 @@ class InputSums:
         """The sums of one linear. Shapes: -> float32 [i].
 
         Raises:
-            VerificationError: If the linear saw no input, or inputs that are not finite.
+            InputError: If an input was not finite.
+            VerificationError: If the linear saw none.
         """
         if name not in self._sums:
             raise VerificationError("A linear saw no calibration input.", where=name)
         sums = self._sums[name].float()
         if not torch.isfinite(sums).all():
-            raise VerificationError("Calibration inputs are NaN or infinite.", where=name)
+            raise InputError(
+                "Calibration inputs are NaN or infinite.",
+                where=name,
+                got="a model whose activations overflow, though its weights are finite",
+                todo="compute in another dtype, or leave out methods that need calibration",
+            )
         return sums
 
 

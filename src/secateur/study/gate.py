@@ -16,6 +16,7 @@ from secateur.errors import ConfigError, InputError
 from secateur.items.item import ItemSet
 from secateur.metrics.text import bits_per_byte, count_text, pair_text, perplexity, perplexity_ratio
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
+from secateur.models.finite import check_finite, damage
 from secateur.models.shapes import linear_shapes
 from secateur.records.answers import Answers, read_answers
 from secateur.records.complete import plan_rows
@@ -26,7 +27,7 @@ from secateur.report.verdict import GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
 from secateur.study.config import ModelConfig, StudyConfig
 from secateur.study.decidable import Decidable, decidable_policy
-from secateur.study.judging import Found, Stated, judge_policy, overall
+from secateur.study.judging import Found, Stated, judge_damaged, judge_policy, not_finite, overall
 from secateur.study.plan import ModelPlan, Plan, check_names, make_plan, study_items
 from secateur.study.policy import LabelCriterion, Policy
 from secateur.study.run import Progress, run_plan, stored_dtype
@@ -61,6 +62,8 @@ def run_gate(
 ) -> GateVerdict:
     """Ask both models what is not yet in the store, and judge the candidate.
 
+    A candidate whose weights are not finite is judged without asking anything; the store is not made then.
+
     Args:
         asked: What is wanted.
         store_path: The store; made if missing.
@@ -69,7 +72,8 @@ def run_gate(
         progress: Told how it goes on.
 
     Raises:
-        UserError: If a model, the items, a text or the store is not what it should be.
+        UserError: If a model, the items, a text or the store is not what it should be, or the dense model has weights
+            that are not finite, or no finite logits.
     """
     policy = asked.policy
     references = [(asked.dense, asked.dense_revision), (asked.candidate, asked.candidate_revision)]
@@ -77,6 +81,9 @@ def run_gate(
         find_checkpoint(name, revision=revision, offline=offline, base=base) for name, revision in references
     ]
     statement = _statement(checkpoints[1])
+    check_finite(checkpoints[0])
+    if damaged := damage(checkpoints[1]):
+        return _damaged(asked, checkpoints, damaged, base=base)
     there = Store.open_or_create(store_path) if store_path.exists() else None
 
     def planned(wanted: list[tuple[str, str | None]]) -> Plan:
@@ -99,6 +106,7 @@ def run_gate(
         part = plan if n == listed else plan.first(n)
         done = run_plan(part, store, progress=progress)
         found = _found(store, done.plan_digest, part, plan, same=same, stated=stated, level=policy.level)
+        _check_dense(found, checkpoints[0])
         results = judge_policy(policy, found)
         outcome, headline = overall(results)
         decided = sum(one.status in (Status.PASS, Status.FAIL) for one in results)
@@ -109,17 +117,13 @@ def run_gate(
     return GateVerdict(
         outcome=outcome,
         headline=headline,
-        dense=_identity(checkpoints[0]),
-        candidate=_identity(checkpoints[1]),
         same_weights=same,
-        policy={"name": policy.policy, "version": policy.version, "digest": policy.digest, "about": policy.about},
-        target=policy.target,
-        alpha=policy.alpha,
         criteria=results,
         n_items=len(part.items),
         n_listed=listed,
         stages=tuple(stages),
         notes=tuple(_notes(checkpoints, part, statement, same=same)),
+        **_of_what(policy, checkpoints),
         origin={
             "secateur": __version__,
             "plan": done.plan_digest,
@@ -130,6 +134,60 @@ def run_gate(
             "asked_now": done.rows_added,
         },
     )
+
+
+def _damaged(
+    asked: GateRequest, checkpoints: list[Checkpoint], damaged: Mapping[str, int], *, base: Path
+) -> GateVerdict:
+    """The verdict on a candidate whose weights are not finite.
+
+    Raises:
+        UserError: If what would have been asked is not what it should be.
+    """
+    config = _study(asked, [(asked.dense, asked.dense_revision), (asked.candidate, asked.candidate_revision)])
+    check_names(config)
+    items = study_items(config, base)
+    _check_categories(asked.policy, items)
+    results = judge_damaged(asked.policy, damaged)
+    outcome, headline = overall(results)
+    return GateVerdict(
+        outcome=outcome,
+        headline=headline,
+        same_weights=False,
+        criteria=results,
+        n_items=0,
+        n_listed=len(items),
+        notes=tuple(map(str, items.notes)),
+        origin={"secateur": __version__, "benchmark": items.benchmark, "records": 0, "asked_now": 0},
+        **_of_what(asked.policy, checkpoints),
+    )
+
+
+def _of_what(policy: Policy, checkpoints: list[Checkpoint]) -> dict[str, Any]:
+    """Which models were judged by which policy."""
+    return {
+        "dense": _identity(checkpoints[0]),
+        "candidate": _identity(checkpoints[1]),
+        "policy": {"name": policy.policy, "version": policy.version, "digest": policy.digest, "about": policy.about},
+        "target": policy.target,
+        "alpha": policy.alpha,
+    }
+
+
+def _check_dense(found: Found, dense: Checkpoint) -> None:
+    """Refuse a dense model that answered nothing: every candidate would seem to have changed.
+
+    Raises:
+        InputError: If none of its answers comes from finite logits.
+    """
+    n, asked = not_finite(found.dense)
+    if asked and n == asked:
+        raise InputError(
+            "The dense model's logits are NaN or infinite, so nothing can be compared with it.",
+            where=dense.reference,
+            got=f"none of {asked:,} answers comes from finite logits",
+            todo="get an intact copy, or compute in another dtype (compute.dtype of the policy)",
+        )
 
 
 def plan_gate(policy: Policy, *, bbq: Path | None = None, base: Path) -> list[Decidable]:
