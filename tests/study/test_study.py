@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from tests.tiny import tiny_folder
 
-from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError
+from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError, UnsupportedModelError
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.conversations import document_of
 from secateur.items.corpora import Corpus
@@ -638,5 +638,7 @@ def test_a_model_whose_logits_are_not_finite_is_counted_as_such(tmp_path):
     shares = metrics.filter(metrics["metric"] == "nonfinite_share")
     assert set(shares["value"].drop_nulls()) == {1.0}
     wanda = parse_study(FILE | {"models": [overflowing], "variants": [*variants, {"method": "wanda", "sparsity": 0.3}]})
-    with pytest.raises(InputError, match=r"(?s)Calibration inputs are NaN or infinite.*where: +model\.layers"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"(?s)Calibration inputs are NaN or infinite.*where: +model\.layers"
+    ):
         run_study(wanda, tmp_path / "store", base=tmp_path, offline=True)

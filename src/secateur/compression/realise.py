@@ -84,9 +84,10 @@ def realise(
         progress: Called with the layer's name, how many are done, how many there are.
 
     Raises:
-        InputError: If the method needs inputs and neither sequences nor statistics were given, activations are not
-            finite, or a pattern does not fill a linear's rows.
-        UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
+        InputError: If the method needs inputs and neither sequences nor statistics were given, or a pattern does
+            not fill a linear's rows.
+        UnsupportedModelError: If the method's pass over the blocks is not defined for the family, or activations are
+            not finite.
         VerificationError: If the result is not what the recipe says.
     """
     if is_pattern(planned.per):

@@ -51,9 +51,10 @@ def prune_files(
         calibration: One line about the calibration text, for the model card.
 
     Raises:
-        InputError: If a weight or an activation is NaN or infinite, ``out`` is not empty, the method needs sequences,
-            or a pattern does not fill a linear's rows.
-        UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
+        InputError: If a weight is NaN or infinite, ``out`` is not empty, the method needs sequences, or a pattern does
+            not fill a linear's rows.
+        UnsupportedModelError: If the method's pass over the blocks is not defined for the family, or activations are
+            not finite.
         StoreBusyError: If another process is writing ``out``.
         StoreUnwritableError: If the disk is full or the folder cannot be written.
         VerificationError: If the result is not what the recipe says.
