@@ -1,15 +1,20 @@
 """The gate on real models: the one that ships, pruned, and others."""
 
 import json
+import math
 import shutil
 
+import numpy as np
+import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
+from scipy.stats import ttest_ind
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError
 from secateur.models.checkpoint import find_checkpoint
 from secateur.report.verdict import Status
+from secateur.study import gate as gate_module
 from secateur.study.gate import GateRequest, run_gate
 from secateur.study.policy import FINITE, parse_policy
 from secateur.study.prune import PruneRequest, prune_to_folder
@@ -110,6 +115,26 @@ def test_another_model_with_another_tokenizer_is_judged_too(folder):
     assert one.status is Status.FAIL
     assert one.evidence[0].estimate.method.startswith("bits per byte of two tokenizers")
     assert any("different tokenizers" in note for note in verdict.notes)
+
+
+def test_two_tokenizers_are_compared_by_welchs_t():
+    """Windows with equally many bytes: then bits per byte are plain means."""
+    rng = np.random.default_rng(5)
+    nats = [rng.uniform(300, 310, 4), rng.uniform(320, 360, 7)]
+
+    def read(nll):
+        n = len(nll)
+        keys = pl.Series(range(1, n + 1), dtype=pl.UInt64)
+        places = {"corpus": ["a"] * n, "index": range(n), "n_tokens": [100] * n, "n_bytes": [400] * n}
+        return pl.DataFrame({"window": keys, "nll": nll}), pl.DataFrame({"window": keys, **places})
+
+    record = {"text": {"corpus": "a"}}
+    ratio, _, df = gate_module._perplexity([read(n) for n in nats], record, same_tokenizer=False, level=0.9)
+    expected = ttest_ind(nats[1], nats[0], equal_var=False)
+    assert df == pytest.approx(expected.df)
+    assert ratio.value == pytest.approx(math.exp((nats[1].mean() - nats[0].mean()) / 100))
+    ends = expected.confidence_interval(0.9)
+    assert (ratio.low, ratio.high) == pytest.approx((math.exp(ends.low / 100), math.exp(ends.high / 100)))
 
 
 def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):

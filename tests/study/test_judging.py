@@ -1,11 +1,14 @@
 """Criteria judged on scripted answers whose truth is known."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 from tests.study.scripted_gate import MARGIN, found, items, policy, shifted
 
+from secateur.metrics.text import TextPairs, perplexity_ratio
 from secateur.report.verdict import Status
 from secateur.statistics.estimate import Estimate
 from secateur.study.judging import (
@@ -142,6 +145,26 @@ def test_perplexity(ratio, expected):
     rule = policy(perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"})
     one = status(rule, found(ALL, dense, dense, perplexity=ratio, perplexities=(3.0, 3.1)), "perplexity")
     assert one.status is expected
+
+
+@pytest.mark.parametrize("n", [3, 5, 40])
+@pytest.mark.parametrize("shift", [0.05, 0.09, 0.1, 0.2])
+def test_the_p_value_of_perplexity_is_that_of_a_t_test_over_windows_and_agrees_with_the_bound(n, shift):
+    rng = np.random.default_rng(n)
+    dense, changes = rng.uniform(1, 3, n), rng.normal(shift, 0.01, n)
+    read = TextPairs(100 * dense, 100 * (dense + changes), np.full(n, 100))
+    outcome, _ = shifted(ALL, 0.0)
+    rule = policy(perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"})
+
+    def judged(level):
+        ratio = perplexity_ratio(read, level=level)
+        return status(rule, found(ALL, outcome, outcome, perplexity=ratio, perplexities=(8.0, 9.0)), "perplexity")
+
+    p = ttest_1samp(changes, math.log(1.1), alternative="greater").pvalue
+    assert judged(0.9).p_worse == pytest.approx(p)
+    assert (judged(0.9).status is Status.FAIL) == (p < 0.05)
+    if 1e-6 < p < 0.5:
+        assert perplexity_ratio(read, level=1 - 2 * p).low == pytest.approx(1.1)
 
 
 def test_perplexity_that_is_not_finite_fails():

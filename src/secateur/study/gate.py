@@ -25,6 +25,7 @@ from secateur.records.parsers import STRICT
 from secateur.records.store import Store
 from secateur.report.verdict import GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import t_value, welch_df
 from secateur.study.config import ModelConfig, StudyConfig
 from secateur.study.decidable import Decidable, decidable_policy
 from secateur.study.judging import Found, Stated, judge_damaged, judge_policy, not_finite, overall
@@ -256,7 +257,7 @@ def _found(
     sides = [_answers(store, record, model, items) for model in models]
     texts = [_text(store, record, model) for model in models]
     listed = items if len(part.items) == len(whole.items) else _listed(store, whole)
-    ratio, perplexities = _perplexity(texts, record, same_tokenizer=_same_windows(models), level=level)
+    ratio, perplexities, df = _perplexity(texts, record, same_tokenizer=_same_windows(models), level=level)
     return Found(
         dense=sides[0],
         candidate=sides[-1],
@@ -264,6 +265,7 @@ def _found(
         listed=listed,
         same_weights=same,
         perplexity=ratio,
+        perplexity_df=df,
         perplexities=perplexities,
         stated=stated,
     )
@@ -298,36 +300,39 @@ def _perplexity(
     *,
     same_tokenizer: bool,
     level: float,
-) -> tuple[Estimate | None, tuple[float | None, float | None]]:
-    """Perplexity of the candidate / of the dense model, and both.
+) -> tuple[Estimate | None, tuple[float | None, float | None], float | None]:
+    """Perplexity of the candidate / of the dense model, both, and degrees of freedom if not one less than windows.
 
     Where the two cut the text into other tokens, bits per byte are compared instead and put on the scale of the dense
-    model's tokens: 2 ** (difference x bytes per token). The interval then takes the two as independent, which is wide.
+    model's tokens: 2 ** (difference x bytes per token). The interval then takes the two as independent, which is wide,
+    and is Welch's.
     """
     if texts[0] is None or texts[-1] is None:
-        return None, (None, None)
+        return None, (None, None), None
     corpus = str(record["text"]["corpus"])
     counts = [count_text(*text, corpus=corpus) for text in (texts[0], texts[-1])]
     shown = perplexity(counts[0]).value, perplexity(counts[1]).value
     if same_tokenizer:
         (first, windows), (second, _) = texts[0], texts[-1]
-        return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown
+        return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown, None
     bits = [bits_per_byte(one, level=level) for one in counts]
     for one in bits:
         if one.value is None or one.low is None or one.high is None:
             note = one.note or "too few windows for an interval"
-            return replace(one, value=None, low=None, high=None, note=note), shown
-    a, b = ((one.value or 0.0, one.low or 0.0, one.high or 0.0) for one in bits)
+            return replace(one, value=None, low=None, high=None, note=note), shown, None
+    change = (bits[1].value or 0.0) - (bits[0].value or 0.0)
+    errors = [((one.high or 0.0) - (one.low or 0.0)) / (2 * t_value(level, one.n_items - 1)) for one in bits]
+    df = welch_df(errors[0], bits[0].n_items, errors[1], bits[1].n_items) if any(errors) else None
+    half = t_value(level, df) * math.hypot(*errors) if df else 0.0
     scale = float(counts[0].n_bytes.sum() / counts[0].n_tokens.sum())
-    low = b[0] - a[0] - math.hypot(b[0] - b[1], a[2] - a[0])
-    high = b[0] - a[0] + math.hypot(b[2] - b[0], a[0] - a[1])
-    return replace(
+    ratio = replace(
         bits[1],
-        value=_power(b[0] - a[0], scale),
-        low=_power(low, scale),
-        high=_power(high, scale),
-        method="bits per byte of two tokenizers, as independent, per token of the dense model",
-    ), shown
+        value=_power(change, scale),
+        low=_power(change - half, scale),
+        high=_power(change + half, scale),
+        method="bits per byte of two tokenizers, Welch's t, as independent, per token of the dense model",
+    )
+    return ratio, shown, df
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from secateur.records.outcomes import OUTCOME_TYPE
 from secateur.report.verdict import CriterionResult, Evidence, Status
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, p_above
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import t_above, t_value
 from secateur.statistics.multiple import holm
 from secateur.statistics.sequential import bounds, evidence_below
 from secateur.study.policy import (
@@ -74,7 +75,8 @@ class Found:
         items: The items that were asked, rows of the table ``items``.
         listed: All items that the policy names.
         same_weights: Whether the two models are one.
-        perplexity: Candidate / dense; ``None`` if it was not measured.
+        perplexity: Candidate / dense; ``None`` if it was not measured. On the log scale its interval is Student's t's.
+        perplexity_df: With so many degrees of freedom; one less than its windows if ``None``.
         perplexities: Of the two, for show.
         stated: What the candidate's folder says; ``None`` if nothing.
     """
@@ -85,6 +87,7 @@ class Found:
     listed: pl.DataFrame
     same_weights: bool
     perplexity: Estimate | None = None
+    perplexity_df: float | None = None
     perplexities: tuple[float | None, float | None] = (None, None)
     stated: Stated | None = None
 
@@ -506,8 +509,9 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
             status = Status.FAIL
     p = None
     if ratio.value and ratio.low and ratio.high and ratio.high > ratio.low:
-        error = math.log(ratio.high / ratio.low) / (2 * _z(ratio.level))
-        p = _normal_tail((math.log(ratio.value) - math.log(criterion.at_most)) / error)
+        df = found.perplexity_df or ratio.n_items - 1
+        error = math.log(ratio.high / ratio.low) / (2 * t_value(ratio.level, df))
+        p = t_above((math.log(ratio.value) - math.log(criterion.at_most)) / error, df)
     one = Evidence("perplexity_ratio", *found.perplexities, ratio, status, p)
     return _Judged(
         rule, status, _reason(one, sign=""), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0
@@ -592,13 +596,3 @@ def _chosen(counted: Counts | Pairs | Any, criterion: Any) -> NDArray[np.bool_]:
             return np.zeros_like(chosen)
         chosen &= counted.category == counted.categories.index(criterion.category)
     return chosen
-
-
-def _z(level: float) -> float:
-    from secateur.statistics.intervals import z_value
-
-    return z_value(level)
-
-
-def _normal_tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2))
