@@ -1,9 +1,11 @@
 """`secateur gate` as a build server runs it: exit codes, files, messages."""
 
 import json
+import shutil
 
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 from tests.cli.command import secateur
 
 POLICY = {
@@ -47,6 +49,25 @@ def test_do_not_ship(folder):
     assert "FAIL  Do not ship: the candidate is broken (speaks)." in done.stdout
     assert "not judged" in done.stdout
     assert not (folder / "b" / "answers.store").exists()
+
+
+def test_weights_that_are_not_finite_end_in_a_verdict_with_all_its_files(folder):
+    shutil.copytree(folder / "little", folder / "nan")
+    weights = load_file(folder / "nan" / "model.safetensors")
+    weights["model.norm.weight"][3] = float("inf")
+    save_file(weights, folder / "nan" / "model.safetensors", metadata={"format": "pt"})
+    done = run(folder, "nan", "--out", "n", code=3)
+    assert "FAIL  Do not ship: the candidate is broken (finite numbers)." in done.stdout
+    assert "none of 200 items asked" in done.stdout
+    reason = "weights hold 1 value that is not finite, in model.norm.weight"
+    assert reason in " ".join(done.stdout.split())
+    written = {path.name: path.read_text(encoding="utf-8") for path in (folder / "n").iterdir()}
+    assert sorted(written) == ["junit.xml", "verdict.html", "verdict.json", "verdict.md"]
+    assert all(reason in text for text in written.values())
+    said = json.loads(written["verdict.json"])
+    assert (said["outcome"], said["exit_code"], said["n_items"]) == ("fail", 3, 0)
+    assert [one["status"] for one in said["criteria"]] == ["fail", "not judged", "not judged"]
+    assert 'failures="1" errors="0" skipped="2"' in written["junit.xml"]
 
 
 def test_not_enough_evidence(folder):

@@ -16,7 +16,7 @@ from secateur.compression.methods import METHODS
 from secateur.compression.realise import realise
 from secateur.compression.recipe import planned_digest, recipe
 from secateur.compression.stream import prune_files
-from secateur.errors import InputError, StoreBusyError, StoreUnwritableError, UnsupportedModelError, VerificationError
+from secateur.errors import InputError, StoreBusyError, StoreUnwritableError, UnsupportedModelError
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.hollow import hollow_model
 from secateur.models.loading import load_model, load_tokenizer
@@ -258,7 +258,7 @@ def test_a_tensor_that_stands_in_two_files_is_refused(tmp_path):
 
 def test_activations_that_are_not_finite_stop_it(tmp_path):
     base = spoiled(tmp_path, lambda w: w["model.layers.1.input_layernorm.weight"].fill_(3e38))
-    with pytest.raises(VerificationError, match=r"inputs are NaN or infinite\.\n  where:   model\.layers\.1"):
+    with pytest.raises(UnsupportedModelError, match=r"inputs are NaN or infinite\.\n  where:   model\.layers\.1"):
         in_files(base, planned_for("wanda"), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
 

@@ -28,7 +28,8 @@ from secateur.report.data import BROKEN, TEXT
 from secateur.report.read import read_report_data
 
 N = 8
-Z = 1.959963984540054
+T = 2.3646242515927844
+"""Student's t with 7 degrees of freedom, 97.5 %."""
 ROOT = math.sqrt(N - 1)
 ALL_OR_NONE = 1 - 0.025 ** (1 / N)
 """Clopper and Pearson's bound where none of N was seen."""
@@ -87,46 +88,46 @@ ERROR = Fraction(32, 3) / 24
 
 TEXTS = {
     "perplexity": {
-        **dict.fromkeys(("dense", "same"), around(7 / 3, Z * ERROR / ROOT, math.exp)),
-        "worse": around(7 / 3 + 1 / 8, Z * ERROR / ROOT, math.exp),
+        **dict.fromkeys(("dense", "same"), around(7 / 3, T * ERROR / ROOT, math.exp)),
+        "worse": around(7 / 3 + 1 / 8, T * ERROR / ROOT, math.exp),
         # 1/16 over 32 tokens and 1/4 over 16 are 1/8 on average; windows are |33/16 - 59/24| x 32 = 38/3 off.
-        "uneven": around(7 / 3 + 1 / 8, Z * (38 / 3 / 24) / ROOT, math.exp),
+        "uneven": around(7 / 3 + 1 / 8, T * (38 / 3 / 24) / ROOT, math.exp),
         "hopeless": BEYOND,
         "broken": BROKEN_WINDOW,
     },
     "bits_per_byte": {
-        **dict.fromkeys(("dense", "same"), around(7 / 12 / LN2, Z * ERROR / 4 / LN2 / ROOT)),
-        "worse": around((7 / 3 + 1 / 8) / 4 / LN2, Z * ERROR / 4 / LN2 / ROOT),
-        "uneven": around((7 / 3 + 1 / 8) / 4 / LN2, Z * (38 / 3 / 24) / 4 / LN2 / ROOT),
+        **dict.fromkeys(("dense", "same"), around(7 / 12 / LN2, T * ERROR / 4 / LN2 / ROOT)),
+        "worse": around((7 / 3 + 1 / 8) / 4 / LN2, T * ERROR / 4 / LN2 / ROOT),
+        "uneven": around((7 / 3 + 1 / 8) / 4 / LN2, T * (38 / 3 / 24) / 4 / LN2 / ROOT),
         "hopeless": (250 / LN2, 250 / LN2, 250 / LN2),
         "broken": BROKEN_WINDOW,
     },
     "log_perplexity_change": {
         "same": (0, None, None),
         "worse": (1 / 8, None, None),
-        "uneven": around(1 / 8, Z * (2 / 24) / ROOT),  # each window |1/16 - 1/8| x 32 = 2 off
+        "uneven": around(1 / 8, T * (2 / 24) / ROOT),  # each window |1/16 - 1/8| x 32 = 2 off
         # 998 over 32 tokens, 997 over 16: windows are 32/3 off, as the dense model's own.
-        "hopeless": around(1000 - 7 / 3, Z * ERROR / ROOT),
+        "hopeless": around(1000 - 7 / 3, T * ERROR / ROOT),
         "broken": BROKEN_WINDOW,
     },
     "perplexity_ratio": {
         "same": (1, None, None),
         "worse": (math.exp(1 / 8), None, None),
-        "uneven": around(1 / 8, Z * (2 / 24) / ROOT, math.exp),
+        "uneven": around(1 / 8, T * (2 / 24) / ROOT, math.exp),
         "hopeless": "exp of 997.7 nats per token is beyond floating point",
         "broken": BROKEN_WINDOW,
     },
     "kl": {
         "same": (0, None, None),
         # ln(2)/4 at 4 positions of long windows, 0 at 2 of short ones; windows are a third of the former off.
-        "worse": around(LN2 / 4 * 2 / 3, Z * (LN2 / 4 * 4 / 3 / 3) / ROOT),
+        "worse": around(LN2 / 4 * 2 / 3, T * (LN2 / 4 * 4 / 3 / 3) / ROOT),
         "uneven": (LN2 / 8 + math.log(2 / 3) / 8, None, None),
         "hopeless": (LN2 * 7 / 8, None, None),
         "broken": BROKEN_WINDOW,
     },
     "top1_agreement": {
         "same": (1, 1 - ALL_OR_NONE, 1),
-        "worse": around(1 / 3, Z * (4 / 3 / 3) / ROOT),
+        "worse": (1 / 3, 0, 1 / 3 + T * (4 / 3 / 3) / ROOT),  # as far down it would be below 0
         "uneven": (1, 1 - ALL_OR_NONE, 1),
         "hopeless": (0, 0, ALL_OR_NONE),
         "broken": BROKEN_WINDOW,

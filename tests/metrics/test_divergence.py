@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import ttest_1samp
 
 from secateur.errors import InputError
 from secateur.metrics import DivergenceCounts, count_divergence
@@ -74,6 +75,17 @@ def test_one_window_has_no_interval():
     one = counts([1.0], [3], [5], vocabulary=256)
     assert (kl(one).low, kl(one).note) == (None, "one window: no interval")
     assert (top1_agreement(one).low, top1_agreement(one).note) == (None, "one window: no interval")
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_windows_with_equally_many_positions_have_the_interval_of_a_one_sample_t_test(n):
+    rng = np.random.default_rng(n)
+    per_position, agreeing = rng.uniform(0.4, 0.5, n), 800 + rng.permutation(n)
+    what = counts(1000 * per_position, agreeing, [1000] * n)
+    low, high = ttest_1samp(per_position, 0).confidence_interval(0.95)
+    assert (kl(what).low, kl(what).high) == pytest.approx((max(low, 0), high))
+    low, high = ttest_1samp(agreeing / 1000, 0).confidence_interval(0.95)
+    assert (top1_agreement(what).low, top1_agreement(what).high) == pytest.approx((low, high))
 
 
 def test_intervals_cover():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import t, ttest_1samp
 
 from secateur.errors import InputError
 from secateur.metrics import TextCounts, TextPairs, count_text, pair_text
@@ -20,7 +21,7 @@ def counts(nll, tokens, n_bytes=None, missing=0):
 def test_equal_windows_give_the_exponential_of_the_mean():
     estimate = perplexity(counts([200.0, 220.0, 210.0], [100, 100, 100]))
     assert estimate.value == pytest.approx(math.exp(2.1))
-    half = 1.959963984540054 * 0.1 / math.sqrt(3)
+    half = t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
     assert (estimate.low, estimate.high) == pytest.approx((math.exp(2.1 - half), math.exp(2.1 + half)))
     assert (estimate.n_items, estimate.n_answers, estimate.n_clusters) == (3, 300, None)
 
@@ -53,6 +54,30 @@ def test_where_there_is_no_value(metric, what, reason):
 def test_one_window_has_no_interval():
     estimate = perplexity(counts([200.0], [100]))
     assert (estimate.low, estimate.high, estimate.note) == (None, None, "one window: no interval")
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_windows_of_equal_length_have_the_interval_of_a_one_sample_t_test(n, level):
+    rng = np.random.default_rng(n)
+    per_token = rng.uniform(1, 3, n)
+    what = counts(100 * per_token, [100] * n, [400] * n)
+    low, high = ttest_1samp(per_token, 0).confidence_interval(level)
+    found = perplexity(what, level=level)
+    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
+    found = bits_per_byte(what, level=level)
+    assert (found.low, found.high) == pytest.approx((low / 4 / math.log(2), high / 4 / math.log(2)))
+    dense = rng.uniform(1, 3, n)
+    low, high = ttest_1samp(per_token - dense, 0).confidence_interval(level)
+    found = log_perplexity_change(pairs(100 * dense, 100 * per_token, [100] * n), level=level)
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_the_interval_of_four_windows_covers():
+    """The normal quantile would miss about one in seven."""
+    rng = np.random.default_rng(3)
+    made = [perplexity(counts(100 * rng.normal(2, 0.1, 4), [100] * 4)) for _ in range(2000)]
+    assert 0.94 < np.mean([one.low <= math.exp(2) <= one.high for one in made]) < 0.96
 
 
 def test_a_perplexity_beyond_floating_point_is_undefined():

@@ -4,12 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t, ttest_ind
 
 from secateur.statistics import (
     clopper_pearson_zero,
     difference_of_shares,
     independent_difference,
+    t_above,
+    t_value,
+    welch_df,
     wilson,
     z_value,
 )
@@ -18,6 +21,36 @@ from secateur.statistics import (
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
 def test_the_normal_quantile_is_scipys(level):
     assert z_value(level) == pytest.approx(norm.ppf((1 + level) / 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("df", [1, 2.5, 9, 400])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+def test_the_quantile_and_the_tail_of_students_t_are_scipys(level, df):
+    assert t_value(level, df) == pytest.approx(t.ppf((1 + level) / 2, df), rel=1e-9)
+    assert t_above(t_value(level, df), df) == pytest.approx((1 - level) / 2, rel=1e-9)
+    assert t_above(-1.3, df) == pytest.approx(t.sf(-1.3, df), rel=1e-9)
+
+
+def test_students_t_is_wide_for_few_and_normal_for_many():
+    assert t_value(0.95, 1) == pytest.approx(math.tan(0.475 * math.pi))  # Cauchy's
+    assert t_value(0.95, 1e7) == pytest.approx(z_value(0.95), rel=1e-6)
+    for wrong in ((1.0, 3), (0.0, 3), (0.9, 0)):
+        with pytest.raises(ValueError, match="degrees of freedom"):
+            t_value(*wrong)
+    with pytest.raises(ValueError, match="degrees of freedom"):
+        t_above(1.0, 0)
+
+
+def test_welchs_degrees_of_freedom_are_scipys():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0, 1, 5), rng.normal(0, 4, 12)
+    errors = [float(x.std(ddof=1)) / math.sqrt(len(x)) for x in (a, b)]
+    assert welch_df(errors[0], 5, errors[1], 12) == pytest.approx(ttest_ind(a, b, equal_var=False).df)
+    assert welch_df(1.0, 5, 0.0, 12) == 4
+    assert welch_df(1.0, 8, 1.0, 8) == pytest.approx(14)
+    for wrong in ((0.0, 5, 0.0, 5), (1.0, 1, 1.0, 5), (-1.0, 5, 1.0, 5)):
+        with pytest.raises(ValueError, match="standard errors"):
+            welch_df(*wrong)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

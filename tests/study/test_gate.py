@@ -1,15 +1,22 @@
 """The gate on real models: the one that ships, pruned, and others."""
 
 import json
+import math
 import shutil
 
+import numpy as np
+import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
+from scipy.stats import ttest_ind
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError
+from secateur.models.checkpoint import find_checkpoint
 from secateur.report.verdict import Status
+from secateur.study import gate as gate_module
 from secateur.study.gate import GateRequest, run_gate
-from secateur.study.policy import parse_policy
+from secateur.study.policy import FINITE, parse_policy
 from secateur.study.prune import PruneRequest, prune_to_folder
 
 CHANGE = {"judge": "change", "metric": "srs_all", "margin": 0.1, "worse": "higher", "why": "a test"}
@@ -71,7 +78,7 @@ def test_the_model_itself_passes_and_is_asked_once(folder):
 def test_a_little_pruning_passes_and_nothing_of_the_dense_model_is_asked_again(folder, pruned):
     gate(folder, "planted")
     verdict = gate(folder, pruned["magnitude"])
-    assert statuses(verdict) == dict.fromkeys(POLICY["criteria"], Status.PASS)
+    assert statuses(verdict) == dict.fromkeys([FINITE, *POLICY["criteria"]], Status.PASS)
     assert verdict.origin["asked_now"] == 300 * (1 + 2) + 20  # the candidate needs no floor
     assert gate(folder, pruned["magnitude"]).origin["asked_now"] == 0
     label = next(one for one in verdict.criteria if one.name == "label")
@@ -104,10 +111,30 @@ def test_another_model_with_another_tokenizer_is_judged_too(folder):
         "criteria": {"perplexity": {"judge": "perplexity", "at_most": 1.1, "why": "a test"}},
     }
     verdict = gate(folder, tiny_folder("llama"), policy=policy)
-    (one,) = verdict.criteria
+    _, one = verdict.criteria
     assert one.status is Status.FAIL
     assert one.evidence[0].estimate.method.startswith("bits per byte of two tokenizers")
     assert any("different tokenizers" in note for note in verdict.notes)
+
+
+def test_two_tokenizers_are_compared_by_welchs_t():
+    """Windows with equally many bytes: then bits per byte are plain means."""
+    rng = np.random.default_rng(5)
+    nats = [rng.uniform(300, 310, 4), rng.uniform(320, 360, 7)]
+
+    def read(nll):
+        n = len(nll)
+        keys = pl.Series(range(1, n + 1), dtype=pl.UInt64)
+        places = {"corpus": ["a"] * n, "index": range(n), "n_tokens": [100] * n, "n_bytes": [400] * n}
+        return pl.DataFrame({"window": keys, "nll": nll}), pl.DataFrame({"window": keys, **places})
+
+    record = {"text": {"corpus": "a"}}
+    ratio, _, df = gate_module._perplexity([read(n) for n in nats], record, same_tokenizer=False, level=0.9)
+    expected = ttest_ind(nats[1], nats[0], equal_var=False)
+    assert df == pytest.approx(expected.df)
+    assert ratio.value == pytest.approx(math.exp((nats[1].mean() - nats[0].mean()) / 100))
+    ends = expected.confidence_interval(0.9)
+    assert (ratio.low, ratio.high) == pytest.approx((math.exp(ends.low / 100), math.exp(ends.high / 100)))
 
 
 def test_a_benchmark_policy_stops_when_it_is_certain(folder, pruned):
@@ -131,8 +158,6 @@ def test_a_category_that_no_item_has_is_a_fault(folder):
 
 def test_the_same_weights_behind_another_template_are_another_model(folder):
     """A template that turns every prompt around: nothing can be read, though not one weight differs."""
-    from secateur.models.checkpoint import find_checkpoint
-
     turned = folder / "turned"
     if not turned.exists():
         shutil.copytree(find_checkpoint("planted", revision=None, offline=True, base=folder).folder, turned)
@@ -157,3 +182,74 @@ def test_a_statement_that_cannot_be_read_is_told_before_anything_is_asked(folder
     (broken / "secateur.json").write_text(text)
     with pytest.raises(InputError, match="What the candidate's folder states cannot be read"):
         gate(folder, broken)
+
+
+@pytest.fixture(scope="module")
+def spoiled(folder):
+    """Copies of the model that ships, with other weights."""
+
+    def make(name, edit):
+        copied = folder / name
+        shutil.copytree(find_checkpoint("planted", revision=None, offline=True).folder, copied)
+        for path in copied.glob("*"):
+            path.chmod(0o644)
+        weights = load_file(copied / "model.safetensors")
+        edit(weights)
+        save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
+        return copied
+
+    def nans(weights):
+        weights["model.layers.3.mlp.up_proj.weight"].view(-1)[5:17] = float("nan")
+
+    def huge(weights):
+        for name in [name for name in weights if name.endswith("_proj.weight")]:
+            weights[name] = weights[name].bfloat16() * 1e20
+
+    return {"nan": make("nan", nans), "huge": make("huge", huge)}
+
+
+def test_a_candidate_with_weights_that_are_not_finite_is_broken_and_not_asked(folder, spoiled, tmp_path):
+    asked = GateRequest("planted", str(spoiled["nan"]), parse_policy(POLICY))
+    verdict = run_gate(asked, tmp_path / "answers.store", base=folder, offline=True)
+    assert (verdict.outcome, verdict.exit_code) == (Status.FAIL, 3)
+    assert verdict.headline == "Do not ship: the candidate is broken (finite numbers)."
+    first, *others = verdict.criteria
+    assert first.reason == (
+        "the candidate's weights hold 12 values that are not finite, in model.layers.3.mlp.up_proj.weight"
+    )
+    assert {one.status for one in others} == {Status.NOT_JUDGED}
+    assert (verdict.n_items, verdict.n_listed, verdict.origin["asked_now"]) == (0, 300, 0)
+    assert not (tmp_path / "answers.store").exists()
+
+
+def test_finite_weights_whose_logits_are_not_are_asked_and_broken(folder, spoiled):
+    verdict = gate(folder, spoiled["huge"])
+    assert (verdict.outcome, verdict.exit_code) == (Status.FAIL, 3)
+    assert verdict.headline == "Do not ship: the candidate is broken (finite numbers, speaks, speaks in text)."
+    assert verdict.criteria[0].reason == "none of the candidate's 900 answers comes from finite logits"
+    assert verdict.origin["asked_now"] > 0
+
+
+def test_a_dense_model_that_is_not_finite_is_no_model_to_compare_with(folder, spoiled, tmp_path):
+    store = tmp_path / "answers.store"
+    asked = GateRequest(str(spoiled["nan"]), "planted", parse_policy(POLICY))
+    with pytest.raises(InputError, match=r"(?s)NaN or infinite.*layers\.3\.mlp\.up_proj\.weight \(12 values\)"):
+        run_gate(asked, store, base=folder, offline=True)
+    assert not store.exists()
+    asked = GateRequest(str(spoiled["huge"]), "planted", parse_policy(POLICY))
+    with pytest.raises(InputError, match=r"(?s)dense model's logits are NaN or infinite.*none of 900 answers"):
+        run_gate(asked, store, base=folder, offline=True)
+
+
+def test_weights_too_large_for_the_dtype_are_told_before_anything_is_asked(folder, spoiled, tmp_path):
+    policy = parse_policy(POLICY | {"compute": {"dtype": "float16"}})
+    asked = GateRequest("planted", str(spoiled["huge"]), policy)
+    with pytest.raises(InputError, match=r"(?s)finite and too large for float16.*up to 65504.*next: +compute"):
+        run_gate(asked, tmp_path / "answers.store", base=folder, offline=True)
+    assert not (tmp_path / "answers.store").exists()
+
+
+def test_what_would_have_been_asked_is_checked_all_the_same(folder, spoiled):
+    policy = POLICY | {"criteria": {"speaks": POLICY["criteria"]["speaks"], "old": CHANGE | {"category": "Aeg"}}}
+    with pytest.raises(ConfigError, match="'Aeg' is not asked"):
+        gate(folder, spoiled["nan"], policy=policy)

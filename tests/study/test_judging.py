@@ -1,14 +1,28 @@
 """Criteria judged on scripted answers whose truth is known."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 from tests.study.scripted_gate import MARGIN, found, items, policy, shifted
 
+from secateur.metrics.text import TextPairs, perplexity_ratio
 from secateur.report.verdict import Status
 from secateur.statistics.estimate import Estimate
-from secateur.study.judging import BETTING, BROKEN_FIRST, EXACT, JUDGES, Stated, judge_policy, overall
+from secateur.study.judging import (
+    BETTING,
+    BROKEN_FIRST,
+    EXACT,
+    JUDGES,
+    NOT_ASKED,
+    Stated,
+    judge_damaged,
+    judge_policy,
+    overall,
+)
+from secateur.study.policy import FINITE
 
 ALL = items()
 RATIO = Estimate(1.03, 1.02, 1.04, 0.9, "made up", 10, 1000, None)
@@ -69,8 +83,8 @@ def test_a_broken_candidate_is_called_broken_and_its_bias_is_not_judged():
         ),
         found(ALL, dense, mute),
     )
-    assert [one.status for one in results[:2]] == [Status.FAIL, Status.NOT_JUDGED]
-    assert results[1].reason == BROKEN_FIRST
+    assert [one.status for one in results[1:3]] == [Status.FAIL, Status.NOT_JUDGED]
+    assert results[2].reason == BROKEN_FIRST
     assert overall(results) == (Status.FAIL, "Do not ship: the candidate is broken (speaks, readable letter).")
 
 
@@ -133,6 +147,26 @@ def test_perplexity(ratio, expected):
     assert one.status is expected
 
 
+@pytest.mark.parametrize("n", [3, 5, 40])
+@pytest.mark.parametrize("shift", [0.05, 0.09, 0.1, 0.2])
+def test_the_p_value_of_perplexity_is_that_of_a_t_test_over_windows_and_agrees_with_the_bound(n, shift):
+    rng = np.random.default_rng(n)
+    dense, changes = rng.uniform(1, 3, n), rng.normal(shift, 0.01, n)
+    read = TextPairs(100 * dense, 100 * (dense + changes), np.full(n, 100))
+    outcome, _ = shifted(ALL, 0.0)
+    rule = policy(perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"})
+
+    def judged(level):
+        ratio = perplexity_ratio(read, level=level)
+        return status(rule, found(ALL, outcome, outcome, perplexity=ratio, perplexities=(8.0, 9.0)), "perplexity")
+
+    p = ttest_1samp(changes, math.log(1.1), alternative="greater").pvalue
+    assert judged(0.9).p_worse == pytest.approx(p)
+    assert (judged(0.9).status is Status.FAIL) == (p < 0.05)
+    if 1e-6 < p < 0.5:
+        assert perplexity_ratio(read, level=1 - 2 * p).low == pytest.approx(1.1)
+
+
 def test_perplexity_that_is_not_finite_fails():
     dense, _ = shifted(ALL, 0.0)
     broken = Estimate(None, None, None, 0.9, "none", 10, 1000, None, note="3 of 10 windows not finite")
@@ -172,7 +206,71 @@ def test_one_category_alone():
     one = {"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "higher", "why": "a test"}
     rule = policy(old=one | {"category": "Age"}, faith=one | {"category": "Religion"})
     results = judge_policy(rule, found(ALL, dense, candidate))
-    assert [each.status for each in results[:2]] == [Status.FAIL, Status.PASS]
+    assert [each.status for each in results[1:3]] == [Status.FAIL, Status.PASS]
+
+
+def lost(table, outcome, n):
+    """A side of which the logits of the first n answers were not finite."""
+    one = found(table, *[np.where(np.arange(table.height) < n, "unparsed", outcome)] * 2).candidate
+    frame = one.outcomes["letter"].with_columns(nonfinite=np.arange(table.height) < n)
+    return replace(one, outcomes={"letter": frame})
+
+
+@pytest.mark.parametrize("target", ["templates", "benchmark"])
+def test_a_candidate_without_finite_logits_is_broken_whatever_the_policy_limits(target):
+    few = items(2, 3)
+    dense, _ = shifted(few, 0.0)
+    nothing = replace(found(few, dense, dense), candidate=lost(few, dense, len(dense)))
+    results = judge_policy(policy(target=target), nothing)
+    assert (results[0].name, results[0].sanity, results[0].status) == (FINITE, True, Status.FAIL)
+    assert results[0].reason == "none of the candidate's 6 answers comes from finite logits"
+    assert results[1].status is Status.NOT_JUDGED
+    assert overall(results)[1].startswith("Do not ship: the candidate is broken (finite numbers")
+
+
+def test_some_answers_without_finite_logits_are_counted_and_judged_as_unparsed():
+    dense, _ = shifted(ALL, 0.0)
+    some = replace(found(ALL, dense, dense), candidate=lost(ALL, dense, ALL.height // 2))
+    readable = limit(metric="unparsed_share", at_most=0.1, sanity=True)
+    results = {one.name: one for one in judge_policy(policy(readable=readable), some)}
+    assert results[FINITE].status is Status.PASS
+    assert results[FINITE].reason == "of 1,920 answers 960 come from logits that are not finite and count as unparsed"
+    assert results["readable"].status is Status.FAIL
+    assert results["readable"].evidence[0].after == 0.5
+
+
+def test_the_first_criterion_passes_where_all_is_finite():
+    dense, _ = shifted(ALL, 0.0)
+    first = judge_policy(policy(), found(ALL, dense, dense))[0]
+    assert (first.status, first.reason) == (Status.PASS, "all weights and the logits of all 1,920 answers are finite")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ({"b": 12}, "the candidate's weights hold 12 values that are not finite, in b"),
+        ({"a": 1}, "the candidate's weights hold 1 value that is not finite, in a"),
+        (
+            {"b": 1000, "a": 1},
+            "the candidate's weights hold 1,001 values that are not finite, in 2 tensors, first in b",
+        ),
+    ],
+)
+def test_weights_that_are_not_finite_leave_nothing_to_judge(damage, reason):
+    rule = policy(
+        change={"judge": "change", "metric": "srs_all", "margin": 0.02, "worse": "lower", "why": "a test"},
+        perplexity={"judge": "perplexity", "at_most": 1.1, "why": "a test"},
+        label={"judge": "label", "why": "a test", "sanity": True},
+    )
+    first, *others = judge_damaged(rule, damage)
+    assert (first.status, first.reason) == (Status.FAIL, reason)
+    assert first.evidence[0].estimate.value == sum(damage.values())
+    assert {(one.status, one.reason) for one in others} == {(Status.NOT_JUDGED, NOT_ASKED)}
+    assert [one.rule for one in others[:3]] == [
+        "change above -0.02",
+        "ratio to dense at most 1.1",
+        "zeros in the weights are those that the folder states",
+    ]
 
 
 class TestBenchmark:

@@ -125,6 +125,11 @@ def test_a_category_must_be_asked():
     assert faults(SMALLEST | benchmark | criteria) == ["criteria.a.category: 'Religion' is not asked; asked are Age"]
 
 
+def test_the_criterion_that_every_policy_has_cannot_be_named_again():
+    criteria = {"criteria": {"finite numbers": CHANGE, "readable": READABLE}}
+    assert faults(SMALLEST | criteria) == ["criteria.finite numbers: every policy has it anyway; choose another name"]
+
+
 def test_files(tmp_path):
     with pytest.raises(InputError, match=r"There is no such policy(.|\n)*a file, or default, planted"):
         load_policy(str(tmp_path / "no.yaml"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from tests.tiny import tiny_folder
 
-from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError
+from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError, UnsupportedModelError
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.conversations import document_of
 from secateur.items.corpora import Corpus
@@ -606,3 +608,37 @@ def test_a_pattern_that_does_not_fit_is_refused_before_anything_is_asked(tmp_pat
     ]
     assert "q_proj, 32 x 32 (and " in caught.value.faults[0]
     assert not (tmp_path / "s").exists()
+
+
+def spoiled(folder, name, value):
+    """A tiny llama with one weight full of a value."""
+    shutil.copytree(tiny_folder("llama"), folder)
+    weights = load_file(folder / "model.safetensors")
+    weights[name].fill_(value)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return str(folder)
+
+
+def test_a_model_with_weights_that_are_not_finite_is_told_before_any_model_is_asked(tmp_path):
+    damaged = spoiled(tmp_path / "nan", "model.layers.1.mlp.up_proj.weight", float("nan"))
+    config = parse_study(FILE | {"models": [str(tiny_folder("mistral")), damaged]})
+    with pytest.raises(InputError, match=r"(?s)NaN or infinite.*where: +.*nan.*layers\.1\.mlp\.up_proj\.weight \("):
+        run_study(config, tmp_path / "store", base=tmp_path, offline=True)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_model_whose_logits_are_not_finite_is_counted_as_such(tmp_path):
+    """Weight-only methods go on; one that needs activations says which are not finite, and what was asked is kept."""
+    overflowing = spoiled(tmp_path / "huge", "model.layers.0.input_layernorm.weight", 3e38)
+    variants = ["dense", {"method": "magnitude", "sparsity": 0.3}]
+    config = parse_study(FILE | {"models": [overflowing], "variants": variants})
+    run_study(config, tmp_path / "store", base=tmp_path, offline=True)
+    store = Store.open(tmp_path / "store")
+    metrics = read_report_data(store).metrics
+    shares = metrics.filter(metrics["metric"] == "nonfinite_share")
+    assert set(shares["value"].drop_nulls()) == {1.0}
+    wanda = parse_study(FILE | {"models": [overflowing], "variants": [*variants, {"method": "wanda", "sparsity": 0.3}]})
+    with pytest.raises(
+        UnsupportedModelError, match=r"(?s)Calibration inputs are NaN or infinite.*where: +model\.layers"
+    ):
+        run_study(wanda, tmp_path / "store", base=tmp_path, offline=True)

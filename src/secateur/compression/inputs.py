@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from secateur.compression.recipe import Recipe
-from secateur.errors import InputError, VerificationError
+from secateur.errors import InputError, UnsupportedModelError, VerificationError
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
 from secateur.models.walk import BlockWalk, HiddenStates, PublishedWalk
@@ -37,8 +37,8 @@ def linears_with_inputs(
 
     Raises:
         InputError: If the method needs inputs and neither sequences nor statistics were given.
-        UnsupportedModelError: If the family has no published pass and the recipe asks for it.
-        VerificationError: If a linear saw no input, or inputs that are not finite.
+        UnsupportedModelError: If the family has no published pass and the recipe asks for it, or inputs are not finite.
+        VerificationError: If a linear saw no input.
     """
     method = planned.spec
     if not method.needs_inputs:
@@ -97,13 +97,19 @@ class InputSums:
         """The sums of one linear. Shapes: -> float32 [i].
 
         Raises:
-            VerificationError: If the linear saw no input, or inputs that are not finite.
+            UnsupportedModelError: If an input was not finite: the model's activations overflow.
+            VerificationError: If the linear saw none.
         """
         if name not in self._sums:
             raise VerificationError("A linear saw no calibration input.", where=name)
         sums = self._sums[name].float()
         if not torch.isfinite(sums).all():
-            raise VerificationError("Calibration inputs are NaN or infinite.", where=name)
+            raise UnsupportedModelError(
+                "Calibration inputs are NaN or infinite.",
+                where=name,
+                got="a model whose activations overflow, though its weights are finite",
+                todo="compute in another dtype, or leave out methods that need calibration",
+            )
         return sums
 
 

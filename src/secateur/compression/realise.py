@@ -86,8 +86,9 @@ def realise(
     Raises:
         InputError: If the method needs inputs and neither sequences nor statistics were given, or a pattern does
             not fill a linear's rows.
-        UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
-        VerificationError: If activations were not finite, or the result is not what the recipe says.
+        UnsupportedModelError: If the method's pass over the blocks is not defined for the family, or activations are
+            not finite.
+        VerificationError: If the result is not what the recipe says.
     """
     if is_pattern(planned.per):
         shapes = shapes_of(loaded.model, loaded.family)

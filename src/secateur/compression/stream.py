@@ -53,10 +53,11 @@ def prune_files(
     Raises:
         InputError: If a weight is NaN or infinite, ``out`` is not empty, the method needs sequences, or a pattern does
             not fill a linear's rows.
-        UnsupportedModelError: If the method's pass over the blocks is not defined for the family.
+        UnsupportedModelError: If the method's pass over the blocks is not defined for the family, or activations are
+            not finite.
         StoreBusyError: If another process is writing ``out``.
         StoreUnwritableError: If the disk is full or the folder cannot be written.
-        VerificationError: If activations were not finite, or the result is not what the recipe says.
+        VerificationError: If the result is not what the recipe says.
     """
     if is_pattern(planned.per):
         shapes = shapes_of(hollow.model, hollow.family)

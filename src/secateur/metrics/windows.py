@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.statistics.estimate import Estimate
-from secateur.statistics.intervals import z_value
+from secateur.statistics.intervals import t_value
 
-RATIO = "delta method on the mean per unit over windows, normal, windows as independent"
+RATIO = "delta method on the mean per unit over windows, Student's t, windows as independent"
 
 
 def mean_per(
@@ -26,7 +26,7 @@ def mean_per(
     """Sum of values / sum of units, with the delta method's interval for a ratio, windows as independent.
 
     With r the ratio and n windows, the error is sqrt(n / (n - 1) * sum((value - r * unit) ** 2)) / sum(units)
-    (Cochran 1977, Sampling Techniques, 2.11).
+    (Cochran 1977, Sampling Techniques, 2.11). Its quantile is that of Student's t with n - 1 degrees of freedom.
 
     Args:
         values: Of each window; one that is not finite leaves no estimate.
@@ -62,7 +62,7 @@ def mean_per(
     error = math.sqrt(n / (n - 1) * float((residuals**2).sum())) / total
     if error == 0 and same:
         return replace(found, note=same)
-    half = z_value(level) * error
+    half = t_value(level, n - 1) * error
     return replace(found, low=mean - half, high=mean + half)
 
 

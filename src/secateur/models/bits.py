@@ -6,6 +6,7 @@ memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,12 +61,31 @@ def n_zeros(numbers: Tensor) -> int:
 
 def all_finite(numbers: Tensor) -> bool:
     """Whether no number is NaN or infinite. Shapes: any."""
-    if not numbers.is_floating_point():
-        return True
+    return math.isfinite(largest(numbers))
+
+
+def largest(numbers: Tensor) -> float:
+    """The largest absolute value; infinite if one is, or is NaN; 0 of no numbers and of integers. Shapes: any."""
+    if not numbers.is_floating_point() or not numbers.numel():
+        return 0.0
     if not _sliced(numbers):
-        return bool(torch.isfinite(numbers.double()).all())
-    infinity = int(as_integers(torch.tensor([torch.inf], dtype=numbers.dtype)))
-    return all(int(part.max()) < infinity for part in _magnitudes(numbers))
+        return float(numbers.double().nan_to_num(nan=torch.inf).abs().max())
+    bits = max(int(part.max()) for part in _magnitudes(numbers))
+    if bits >= _infinity(numbers.dtype):
+        return math.inf
+    return float(torch.tensor([bits], dtype=_INTEGERS[numbers.element_size()]).view(numbers.dtype))
+
+
+def n_not_finite(numbers: Tensor) -> int:
+    """How many numbers are NaN or infinite. Shapes: any."""
+    if not _sliced(numbers):
+        return int((~torch.isfinite(numbers.double())).sum())
+    infinity = _infinity(numbers.dtype)
+    return sum(int(np.count_nonzero(part >= infinity)) for part in _magnitudes(numbers))
+
+
+def _infinity(dtype: torch.dtype) -> int:
+    return int(as_integers(torch.tensor([torch.inf], dtype=dtype)))
 
 
 def _sliced(numbers: Tensor) -> bool:

@@ -21,7 +21,7 @@ import torch
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
 from secateur.identity import digest
-from secateur.models.bits import as_bytes
+from secateur.models.bits import as_bytes, largest, n_not_finite
 from secateur.models.families import Family, family_of
 from secateur.models.weight_file import WeightFile
 
@@ -35,6 +35,21 @@ _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """What one pass over a stored tensor finds.
+
+    Args:
+        sha256: Of its bytes, in hexadecimal.
+        n_not_finite: How many of its numbers are NaN or infinite.
+        largest: Largest absolute value; infinite if a number is infinite or NaN.
+    """
+
+    sha256: str
+    n_not_finite: int
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -208,7 +223,12 @@ class Checkpoint:
     @cached_property
     def digest(self) -> str:
         """Identity of the base model: every tensor's name, dtype, shape and bytes, and what the config computes."""
-        return self.digest_of({name: _bytes_digest(self.file_of(name).pieces(name)) for name in self.weight_map})
+        return self.digest_of({name: facts.sha256 for name, facts in self.facts.items()})
+
+    @cached_property
+    def facts(self) -> Mapping[str, TensorFacts]:
+        """Tensor name -> what its numbers are like; all files are read once, a piece in memory at a time."""
+        return {name: _facts(self.file_of(name).pieces(name)) for name in self.weight_map}
 
     def digest_of(self, hashes: Mapping[str, str]) -> str:
         """The same identity, from the SHA-256 of every tensor's bytes, for whoever read them anyway."""
@@ -317,8 +337,12 @@ def _from_hub(reference: str, revision: str | None, offline: bool) -> Checkpoint
     return Checkpoint(folder, reference, revision=folder.name)
 
 
-def _bytes_digest(pieces: Iterable[torch.Tensor]) -> str:
-    hashed = hashlib.sha256()
+def _facts(pieces: Iterable[torch.Tensor]) -> TensorFacts:
+    hashed, broken, most = hashlib.sha256(), 0, 0.0
     for piece in pieces:
         hashed.update(as_bytes(piece))
-    return hashed.hexdigest()
+        here = largest(piece)
+        most = max(most, here)
+        if math.isinf(here):
+            broken += n_not_finite(piece)
+    return TensorFacts(hashed.hexdigest(), broken, most)

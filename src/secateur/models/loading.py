@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     Raises:
         UnsupportedModelError: If weights are missing, left over or tied across pruned layers, or the
             tokenizer is not fast.
-        InputError: If a weight is NaN or infinite.
+        InputError: If a weight is NaN or infinite, or would be in ``dtype``.
     """
     target = check_device(device)
     # With output_loading_info this gives a pair, which its own annotation does not say.
@@ -79,7 +80,10 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     model, info = result
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         _refuse_any(kind.removesuffix("_keys"), map(str, info.get(kind, ())), checkpoint)
-    _check_finite(model, checkpoint)
+    if broken := [name for name, weight in model.named_parameters() if not all_finite(weight)]:
+        refuse_damaged(checkpoint, model)
+        refuse_overflow(checkpoint, model, dtype)
+        raise not_finite(broken, checkpoint)
     _check_linears(model, checkpoint)
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
@@ -132,6 +136,53 @@ def stored_names(checkpoint: Checkpoint, model: PreTrainedModel) -> dict[str, st
                 if there in checkpoint.weight_map:
                     found.setdefault(name, there)
     return found
+
+
+def damaged_weights(checkpoint: Checkpoint, model: PreTrainedModel) -> dict[str, int]:
+    """Name of a stored weight -> how many of its numbers are NaN or infinite; only those with any, in model order.
+
+    Tensors that no weight is loaded from, such as a mask that old versions of transformers stored, may be anything.
+
+    Args:
+        checkpoint: A local checkpoint.
+        model: What its config describes; it may be on torch's meta device.
+    """
+    found = {name: checkpoint.facts[name].n_not_finite for name in stored_names(checkpoint, model).values()}
+    return {name: n for name, n in found.items() if n}
+
+
+def refuse_damaged(checkpoint: Checkpoint, model: PreTrainedModel) -> None:
+    """Arguments as :func:`damaged_weights`.
+
+    Raises:
+        InputError: If a stored weight is NaN or infinite.
+    """
+    if damaged := damaged_weights(checkpoint, model):
+        counts = [f"{name} ({n:,} value{'s' * (n > 1)})" for name, n in damaged.items()]
+        raise not_finite(counts, checkpoint)
+
+
+def refuse_overflow(checkpoint: Checkpoint, model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Arguments as :func:`damaged_weights`, and what is computed in.
+
+    Raises:
+        InputError: If a stored weight is finite and not in this dtype.
+    """
+    stored = dict.fromkeys(stored_names(checkpoint, model).values())
+    if broken := [name for name in stored if overflows(checkpoint.facts[name].largest, dtype)]:
+        what = str(dtype).removeprefix("torch.")
+        raise InputError(
+            f"The model has weights that are finite and too large for {what}.",
+            where=checkpoint.folder,
+            allowed=f"up to {torch.finfo(dtype).max:g}",
+            got=_first_few(broken),
+            todo="compute in bfloat16 or float32 (compute.dtype)",
+        )
+
+
+def overflows(largest: float, dtype: torch.dtype) -> bool:
+    """Whether a finite number is infinite in this dtype."""
+    return math.isfinite(largest) and not math.isfinite(float(torch.tensor(largest, dtype=torch.float64).to(dtype)))
 
 
 def not_finite(names: list[str], checkpoint: Checkpoint) -> InputError:
@@ -222,12 +273,6 @@ def in_a_line(error: Exception, longest: int = 200) -> str:
     """An error of another library in one short line, for the ``got`` of ours."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= longest else text[: longest - 3] + "..."
-
-
-def _check_finite(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
-    broken = [name for name, weight in model.named_parameters() if not all_finite(weight)]
-    if broken:
-        raise not_finite(broken, checkpoint)
 
 
 def _refuse_any(kind: str, names: Iterable[str], checkpoint: Checkpoint) -> None:

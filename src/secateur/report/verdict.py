@@ -49,8 +49,8 @@ class CriterionResult:
     """A criterion, judged.
 
     Args:
-        name: In the policy.
-        kind: ``change``, ``limit``, ``excess``, ``perplexity``, ``label``.
+        name: In the policy, or ``finite numbers``, which every policy has.
+        kind: ``change``, ``limit``, ``excess``, ``perplexity``, ``label``, ``finite``.
         sanity: Whether a model that fails it is broken.
         where: Which answers: readout, condition, category; empty where it is not about answers.
         rule: What must hold, as a phrase.
@@ -103,7 +103,7 @@ class GateVerdict:
         policy: Name, version, digest.
         target: ``templates`` or ``benchmark``.
         alpha: One-sided error rate of each criterion.
-        criteria: In the policy's order.
+        criteria: Whether numbers are finite, then those of the policy in its order.
         n_items: Items that were asked.
         n_listed: Items that the policy names.
         stages: Of early stopping; empty without.

@@ -148,6 +148,8 @@ def to_html(verdict: GateVerdict) -> str:
 
 def asked(verdict: GateVerdict) -> str:
     """How many items were asked."""
+    if not verdict.n_items:
+        return f"none of {verdict.n_listed:,} items asked, as none was needed"
     if verdict.n_items == verdict.n_listed:
         return f"all {verdict.n_items:,} items asked"
     return f"{verdict.n_items:,} of {verdict.n_listed:,} items asked, the rest not needed"

@@ -5,6 +5,9 @@ from secateur.statistics.intervals import (
     clopper_pearson_zero,
     difference_of_shares,
     independent_difference,
+    t_above,
+    t_value,
+    welch_df,
     wilson,
     z_value,
 )
@@ -35,7 +38,10 @@ __all__ = [
     "holm",
     "independent_difference",
     "logistic_regression",
+    "t_above",
+    "t_value",
     "truncated_count",
+    "welch_df",
     "wilson",
     "z_value",
 ]

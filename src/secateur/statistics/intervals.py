@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+from scipy import special
+
 
 def z_value(level: float) -> float:
     """The two-sided normal quantile: 1.96 for 0.95.
@@ -20,6 +22,53 @@ def z_value(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {level}")
     return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def t_value(level: float, df: float) -> float:
+    """The two-sided quantile of Student's t: 2.26 for 0.95 and 9 degrees of freedom.
+
+    Args:
+        level: Between 0 and 1.
+        df: Degrees of freedom, above 0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    if not 0 < level < 1 or not df > 0:
+        raise ValueError(f"level {level}, {df} degrees of freedom")
+    return float(special.stdtrit(df, (1 + level) / 2))
+
+
+def t_above(t: float, df: float) -> float:
+    """The chance that Student's t is above ``t``: the one-sided p-value, 0..1.
+
+    Raises:
+        ValueError: If df is not above 0.
+    """
+    if not df > 0:
+        raise ValueError(f"{df} degrees of freedom")
+    return float(special.stdtr(df, -t))
+
+
+def welch_df(first: float, n_first: int, second: float, n_second: int) -> float:
+    """Degrees of freedom of the difference of two independent means. Welch 1947, Biometrika 34:28-35.
+
+    Args:
+        first: Standard error of one mean.
+        n_first: What it was made of, at least 2.
+        second: Standard error of the other; not both 0.
+        n_second: Likewise.
+
+    Returns:
+        From the smaller of both n - 1 to the sum of both.
+
+    Raises:
+        ValueError: If the arguments are out of range.
+    """
+    if min(n_first, n_second) < 2 or min(first, second) < 0 or first + second == 0:
+        raise ValueError(f"standard errors {first} of {n_first} and {second} of {n_second}")
+    share = first**2 / (first**2 + second**2)
+    return 1 / (share**2 / (n_first - 1) + (1 - share) ** 2 / (n_second - 1))
 
 
 def wilson(successes: float, n: float, *, level: float = 0.95) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from secateur.errors import ConfigError, InputError
 from secateur.items.item import ItemSet
 from secateur.metrics.text import bits_per_byte, count_text, pair_text, perplexity, perplexity_ratio
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
+from secateur.models.finite import check_finite, damage
 from secateur.models.shapes import linear_shapes
 from secateur.records.answers import Answers, read_answers
 from secateur.records.complete import plan_rows
@@ -24,9 +25,10 @@ from secateur.records.parsers import STRICT
 from secateur.records.store import Store
 from secateur.report.verdict import GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import t_value, welch_df
 from secateur.study.config import ModelConfig, StudyConfig
 from secateur.study.decidable import Decidable, decidable_policy
-from secateur.study.judging import Found, Stated, judge_policy, overall
+from secateur.study.judging import Found, Stated, judge_damaged, judge_policy, not_finite, overall
 from secateur.study.plan import ModelPlan, Plan, check_names, make_plan, study_items
 from secateur.study.policy import LabelCriterion, Policy
 from secateur.study.run import Progress, run_plan, stored_dtype
@@ -61,6 +63,8 @@ def run_gate(
 ) -> GateVerdict:
     """Ask both models what is not yet in the store, and judge the candidate.
 
+    A candidate whose weights are not finite is judged without asking anything; the store is not made then.
+
     Args:
         asked: What is wanted.
         store_path: The store; made if missing.
@@ -69,7 +73,8 @@ def run_gate(
         progress: Told how it goes on.
 
     Raises:
-        UserError: If a model, the items, a text or the store is not what it should be.
+        UserError: If a model, the items, a text or the store is not what it should be, or the dense model has weights
+            that are not finite, or no finite logits.
     """
     policy = asked.policy
     references = [(asked.dense, asked.dense_revision), (asked.candidate, asked.candidate_revision)]
@@ -77,6 +82,9 @@ def run_gate(
         find_checkpoint(name, revision=revision, offline=offline, base=base) for name, revision in references
     ]
     statement = _statement(checkpoints[1])
+    check_finite(checkpoints[0])
+    if damaged := damage(checkpoints[1]):
+        return _damaged(asked, checkpoints, damaged, base=base)
     there = Store.open_or_create(store_path) if store_path.exists() else None
 
     def planned(wanted: list[tuple[str, str | None]]) -> Plan:
@@ -99,6 +107,7 @@ def run_gate(
         part = plan if n == listed else plan.first(n)
         done = run_plan(part, store, progress=progress)
         found = _found(store, done.plan_digest, part, plan, same=same, stated=stated, level=policy.level)
+        _check_dense(found, checkpoints[0])
         results = judge_policy(policy, found)
         outcome, headline = overall(results)
         decided = sum(one.status in (Status.PASS, Status.FAIL) for one in results)
@@ -109,17 +118,13 @@ def run_gate(
     return GateVerdict(
         outcome=outcome,
         headline=headline,
-        dense=_identity(checkpoints[0]),
-        candidate=_identity(checkpoints[1]),
         same_weights=same,
-        policy={"name": policy.policy, "version": policy.version, "digest": policy.digest, "about": policy.about},
-        target=policy.target,
-        alpha=policy.alpha,
         criteria=results,
         n_items=len(part.items),
         n_listed=listed,
         stages=tuple(stages),
         notes=tuple(_notes(checkpoints, part, statement, same=same)),
+        **_of_what(policy, checkpoints),
         origin={
             "secateur": __version__,
             "plan": done.plan_digest,
@@ -130,6 +135,60 @@ def run_gate(
             "asked_now": done.rows_added,
         },
     )
+
+
+def _damaged(
+    asked: GateRequest, checkpoints: list[Checkpoint], damaged: Mapping[str, int], *, base: Path
+) -> GateVerdict:
+    """The verdict on a candidate whose weights are not finite.
+
+    Raises:
+        UserError: If what would have been asked is not what it should be.
+    """
+    config = _study(asked, [(asked.dense, asked.dense_revision), (asked.candidate, asked.candidate_revision)])
+    check_names(config)
+    items = study_items(config, base)
+    _check_categories(asked.policy, items)
+    results = judge_damaged(asked.policy, damaged)
+    outcome, headline = overall(results)
+    return GateVerdict(
+        outcome=outcome,
+        headline=headline,
+        same_weights=False,
+        criteria=results,
+        n_items=0,
+        n_listed=len(items),
+        notes=tuple(map(str, items.notes)),
+        origin={"secateur": __version__, "benchmark": items.benchmark, "records": 0, "asked_now": 0},
+        **_of_what(asked.policy, checkpoints),
+    )
+
+
+def _of_what(policy: Policy, checkpoints: list[Checkpoint]) -> dict[str, Any]:
+    """Which models were judged by which policy."""
+    return {
+        "dense": _identity(checkpoints[0]),
+        "candidate": _identity(checkpoints[1]),
+        "policy": {"name": policy.policy, "version": policy.version, "digest": policy.digest, "about": policy.about},
+        "target": policy.target,
+        "alpha": policy.alpha,
+    }
+
+
+def _check_dense(found: Found, dense: Checkpoint) -> None:
+    """Refuse a dense model that answered nothing: every candidate would seem to have changed.
+
+    Raises:
+        InputError: If none of its answers comes from finite logits.
+    """
+    n, asked = not_finite(found.dense)
+    if asked and n == asked:
+        raise InputError(
+            "The dense model's logits are NaN or infinite, so nothing can be compared with it.",
+            where=dense.reference,
+            got=f"none of {asked:,} answers comes from finite logits",
+            todo="get an intact copy, or compute in another dtype (compute.dtype of the policy)",
+        )
 
 
 def plan_gate(policy: Policy, *, bbq: Path | None = None, base: Path) -> list[Decidable]:
@@ -198,7 +257,7 @@ def _found(
     sides = [_answers(store, record, model, items) for model in models]
     texts = [_text(store, record, model) for model in models]
     listed = items if len(part.items) == len(whole.items) else _listed(store, whole)
-    ratio, perplexities = _perplexity(texts, record, same_tokenizer=_same_windows(models), level=level)
+    ratio, perplexities, df = _perplexity(texts, record, same_tokenizer=_same_windows(models), level=level)
     return Found(
         dense=sides[0],
         candidate=sides[-1],
@@ -206,6 +265,7 @@ def _found(
         listed=listed,
         same_weights=same,
         perplexity=ratio,
+        perplexity_df=df,
         perplexities=perplexities,
         stated=stated,
     )
@@ -240,36 +300,39 @@ def _perplexity(
     *,
     same_tokenizer: bool,
     level: float,
-) -> tuple[Estimate | None, tuple[float | None, float | None]]:
-    """Perplexity of the candidate / of the dense model, and both.
+) -> tuple[Estimate | None, tuple[float | None, float | None], float | None]:
+    """Perplexity of the candidate / of the dense model, both, and degrees of freedom if not one less than windows.
 
     Where the two cut the text into other tokens, bits per byte are compared instead and put on the scale of the dense
-    model's tokens: 2 ** (difference x bytes per token). The interval then takes the two as independent, which is wide.
+    model's tokens: 2 ** (difference x bytes per token). The interval then takes the two as independent, which is wide,
+    and is Welch's.
     """
     if texts[0] is None or texts[-1] is None:
-        return None, (None, None)
+        return None, (None, None), None
     corpus = str(record["text"]["corpus"])
     counts = [count_text(*text, corpus=corpus) for text in (texts[0], texts[-1])]
     shown = perplexity(counts[0]).value, perplexity(counts[1]).value
     if same_tokenizer:
         (first, windows), (second, _) = texts[0], texts[-1]
-        return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown
+        return perplexity_ratio(pair_text(first, second, windows, corpus=corpus), level=level), shown, None
     bits = [bits_per_byte(one, level=level) for one in counts]
     for one in bits:
         if one.value is None or one.low is None or one.high is None:
             note = one.note or "too few windows for an interval"
-            return replace(one, value=None, low=None, high=None, note=note), shown
-    a, b = ((one.value or 0.0, one.low or 0.0, one.high or 0.0) for one in bits)
+            return replace(one, value=None, low=None, high=None, note=note), shown, None
+    change = (bits[1].value or 0.0) - (bits[0].value or 0.0)
+    errors = [((one.high or 0.0) - (one.low or 0.0)) / (2 * t_value(level, one.n_items - 1)) for one in bits]
+    df = welch_df(errors[0], bits[0].n_items, errors[1], bits[1].n_items) if any(errors) else None
+    half = t_value(level, df) * math.hypot(*errors) if df else 0.0
     scale = float(counts[0].n_bytes.sum() / counts[0].n_tokens.sum())
-    low = b[0] - a[0] - math.hypot(b[0] - b[1], a[2] - a[0])
-    high = b[0] - a[0] + math.hypot(b[2] - b[0], a[0] - a[1])
-    return replace(
+    ratio = replace(
         bits[1],
-        value=_power(b[0] - a[0], scale),
-        low=_power(low, scale),
-        high=_power(high, scale),
-        method="bits per byte of two tokenizers, as independent, per token of the dense model",
-    ), shown
+        value=_power(change, scale),
+        low=_power(change - half, scale),
+        high=_power(change + half, scale),
+        method="bits per byte of two tokenizers, Welch's t, as independent, per token of the dense model",
+    )
+    return ratio, shown, df
 
 
 @dataclass(frozen=True)

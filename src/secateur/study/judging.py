@@ -22,9 +22,11 @@ from secateur.records.outcomes import OUTCOME_TYPE
 from secateur.report.verdict import CriterionResult, Evidence, Status
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, p_above
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.intervals import t_above, t_value
 from secateur.statistics.multiple import holm
 from secateur.statistics.sequential import bounds, evidence_below
 from secateur.study.policy import (
+    FINITE,
     ChangeCriterion,
     Criterion,
     ExcessCriterion,
@@ -41,6 +43,7 @@ FEWEST_TEMPLATES = 10
 """Clusters below which nothing is decided about other templates: bounds would rest on assumptions alone."""
 
 BROKEN_FIRST = "the candidate is broken, so this says nothing"
+NOT_ASKED = "the candidate is broken, so nothing was asked"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Found:
         items: The items that were asked, rows of the table ``items``.
         listed: All items that the policy names.
         same_weights: Whether the two models are one.
-        perplexity: Candidate / dense; ``None`` if it was not measured.
+        perplexity: Candidate / dense; ``None`` if it was not measured. On the log scale its interval is Student's t's.
+        perplexity_df: With so many degrees of freedom; one less than its windows if ``None``.
         perplexities: Of the two, for show.
         stated: What the candidate's folder says; ``None`` if nothing.
     """
@@ -83,6 +87,7 @@ class Found:
     listed: pl.DataFrame
     same_weights: bool
     perplexity: Estimate | None = None
+    perplexity_df: float | None = None
     perplexities: tuple[float | None, float | None] = (None, None)
     stated: Stated | None = None
 
@@ -127,9 +132,69 @@ class Found:
         )
 
 
+def judge_damaged(policy: Policy, damage: Mapping[str, int]) -> tuple[CriterionResult, ...]:
+    """Every criterion of a candidate that is not asked, because its weights are not finite.
+
+    Args:
+        policy: What must hold.
+        damage: Weight -> how many of its numbers are NaN or infinite, at least one.
+    """
+    n = sum(damage.values())
+    first, *others = damage
+    held = f"{n:,} values that are not finite" if n > 1 else "1 value that is not finite"
+    place = f"in {len(damage):,} tensors, first in {first}" if others else f"in {first}"
+    reason = f"the candidate's weights hold {held}, {place}"
+    finite = _finite_result(Status.FAIL, reason, [_counted("weights_not_finite", None, n, policy, Status.FAIL)])
+    skipped = (
+        _result(name, criterion, _Judged(_rule(criterion), Status.NOT_JUDGED, NOT_ASKED))
+        for name, criterion in policy.criteria.items()
+    )
+    return finite, *skipped
+
+
+def not_finite(answers: Answers) -> tuple[int, int]:
+    """Of how many answers the logits were not finite, and how many there are."""
+    letters = answers.outcomes.get(BY_ORDER, answers.outcomes.get(LETTER))
+    frames = [frame for frame in (letters, answers.outcomes.get(SAMPLED)) if frame is not None]
+    return sum(int(frame["nonfinite"].sum()) for frame in frames), sum(frame.height for frame in frames)
+
+
+def _finite(policy: Policy, found: Found) -> CriterionResult:
+    """The criterion that every policy has. Its weights were seen to be finite before the candidate was asked."""
+    before, (n, asked) = not_finite(found.dense)[0], not_finite(found.candidate)
+    status, reason = Status.PASS, f"all weights and the logits of all {asked:,} answers are finite"
+    if n and n == asked:
+        status, reason = Status.FAIL, f"none of the candidate's {asked:,} answers comes from finite logits"
+    elif n:
+        reason = f"of {asked:,} answers {n:,} come from logits that are not finite and count as unparsed"
+    return _finite_result(status, reason, [_counted("answers_not_finite", before, n, policy, status)])
+
+
+def _finite_result(status: Status, reason: str, evidence: Sequence[Evidence]) -> CriterionResult:
+    return CriterionResult(
+        name=FINITE,
+        kind="finite",
+        sanity=True,
+        where="",
+        rule="all weights finite, and the logits of some answers",
+        why="Part of every policy. A model whose numbers are not numbers has no answers to judge.",
+        status=status,
+        reason=reason,
+        evidence=tuple(evidence),
+    )
+
+
+def _counted(what: str, before: int | None, n: int, policy: Policy, status: Status) -> Evidence:
+    return Evidence(what, before, n, Estimate(n, None, None, policy.level, "counted", 0, 0, None), status)
+
+
 def judge_policy(policy: Policy, found: Found) -> tuple[CriterionResult, ...]:
-    """Every criterion, in the policy's order; what is not sanity only if all that is holds."""
-    results = {name: _settled(_judge(policy, found, name, criterion)) for name, criterion in policy.criteria.items()}
+    """First whether numbers are finite, then every criterion in the policy's order.
+
+    What is not sanity is judged only if all that is holds.
+    """
+    results = {FINITE: _finite(policy, found)}
+    results |= {name: _settled(_judge(policy, found, name, criterion)) for name, criterion in policy.criteria.items()}
     if any(one.sanity and one.status == Status.FAIL for one in results.values()):
         return tuple(
             one if one.sanity else replace(one, status=Status.NOT_JUDGED, reason=BROKEN_FIRST)
@@ -180,7 +245,10 @@ def _names(results: Sequence[CriterionResult]) -> str:
 
 
 def _judge(policy: Policy, found: Found, name: str, criterion: Criterion) -> CriterionResult:
-    judged = JUDGES[criterion.judge](policy, found, criterion)
+    return _result(name, criterion, JUDGES[criterion.judge](policy, found, criterion))
+
+
+def _result(name: str, criterion: Criterion, judged: _Judged) -> CriterionResult:
     return CriterionResult(
         name=name,
         kind=criterion.judge,
@@ -215,7 +283,7 @@ class _Judged:
 
 def _change(policy: Policy, found: Found, criterion: ChangeCriterion) -> _Judged:
     evidence = [_change_of(policy, found, criterion, metric) for metric in criterion.specs]
-    return _cases(_margin_rule(criterion), evidence)
+    return _cases(_rule(criterion), evidence)
 
 
 def _change_of(policy: Policy, found: Found, criterion: ChangeCriterion, metric: Metric) -> Evidence:
@@ -234,7 +302,7 @@ def _excess(policy: Policy, found: Found, criterion: ExcessCriterion) -> _Judged
             continue
         floor, figure = (pair_outcomes(again, align_seeds(side, like=again), found.items) for side in (first, second))
         evidence.append(_beside(policy, found, criterion, metric, put_beside(floor, figure), same=found.same_weights))
-    return _cases(_margin_rule(criterion), evidence)
+    return _cases(_rule(criterion), evidence)
 
 
 def _beside(
@@ -361,8 +429,6 @@ def _against_margin(
 
 
 def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
-    sign = "at most" if criterion.at_most is not None else "at least"
-    rule = f"{sign} {criterion.limit:g}"
     evidence = []
     for metric in criterion.specs:
         counts = found.counts(found.candidate, criterion.readout, metric)
@@ -378,7 +444,7 @@ def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
         worst = max(evidence, key=lambda one: (one.after or 0.0) * (1 if criterion.at_most is not None else -1))
     p = [one.p_worse for one in evidence if one.p_worse is not None]
     smallest = min(1.0, len(evidence) * min(p)) if p else None
-    return _Judged(rule, worst.status, _reason(worst, sign=""), tuple(evidence), p_worse=smallest)
+    return _Judged(_rule(criterion), worst.status, _reason(worst, sign=""), tuple(evidence), p_worse=smallest)
 
 
 def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metric, counts: Counts) -> Evidence:
@@ -423,7 +489,7 @@ def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metr
 
 def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) -> _Judged:
     del policy
-    rule = f"ratio to dense at most {criterion.at_most:g}"
+    rule = _rule(criterion)
     ratio = found.perplexity
     if ratio is None or ratio.value is None:
         broken = found.perplexities[1] is None and found.perplexities[0] is not None
@@ -443,8 +509,9 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
             status = Status.FAIL
     p = None
     if ratio.value and ratio.low and ratio.high and ratio.high > ratio.low:
-        error = math.log(ratio.high / ratio.low) / (2 * _z(ratio.level))
-        p = _normal_tail((math.log(ratio.value) - math.log(criterion.at_most)) / error)
+        df = found.perplexity_df or ratio.n_items - 1
+        error = math.log(ratio.high / ratio.low) / (2 * t_value(ratio.level, df))
+        p = t_above((math.log(ratio.value) - math.log(criterion.at_most)) / error, df)
     one = Evidence("perplexity_ratio", *found.perplexities, ratio, status, p)
     return _Judged(
         rule, status, _reason(one, sign=""), (one,), p_worse=p if p is not None else 0.0 if status == "fail" else 1.0
@@ -452,7 +519,7 @@ def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) ->
 
 
 def _label(policy: Policy, found: Found, criterion: LabelCriterion) -> _Judged:
-    rule = "zeros in the weights are those that the folder states"
+    rule = _rule(criterion)
     stated = found.stated
     if stated is None:
         return _Judged(rule, Status.PASS, "the candidate's folder states no sparsity")
@@ -494,7 +561,13 @@ def _cases(rule: str, evidence: Sequence[Evidence]) -> _Judged:
     return _Judged(rule, status, _reason(first), tuple(evidence), changed, largest)
 
 
-def _margin_rule(criterion: ChangeCriterion | ExcessCriterion) -> str:
+def _rule(criterion: Criterion) -> str:
+    if isinstance(criterion, LabelCriterion):
+        return "zeros in the weights are those that the folder states"
+    if isinstance(criterion, PerplexityCriterion):
+        return f"ratio to dense at most {criterion.at_most:g}"
+    if isinstance(criterion, LimitCriterion):
+        return f"{'at most' if criterion.at_most is not None else 'at least'} {criterion.limit:g}"
     what = "excess over its floor" if isinstance(criterion, ExcessCriterion) else "change"
     bound = {"higher": f"below +{criterion.margin:g}", "lower": f"above -{criterion.margin:g}"}
     return f"{what} {bound.get(criterion.worse, f'within +-{criterion.margin:g}')}"
@@ -523,13 +596,3 @@ def _chosen(counted: Counts | Pairs | Any, criterion: Any) -> NDArray[np.bool_]:
             return np.zeros_like(chosen)
         chosen &= counted.category == counted.categories.index(criterion.category)
     return chosen
-
-
-def _z(level: float) -> float:
-    from secateur.statistics.intervals import z_value
-
-    return z_value(level)
-
-
-def _normal_tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2))

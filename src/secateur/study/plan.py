@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from secateur.compression.methods import METHODS
@@ -33,6 +34,7 @@ from secateur.items.orders import ALL_ORDERS, ORDERS
 from secateur.items.prompts import LETTERS_V1, OTHER_PROMPTS
 from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
+from secateur.models.finite import check_finite
 from secateur.models.loading import begin_token, check_device, load_tokenizer, stop_tokens, tokenizer_digest
 from secateur.records.cell import CellSpec
 from secateur.records.tables import DIVERGENCE, LETTER, REFERENCE, TEXT
@@ -291,6 +293,7 @@ def _plan_model(
     calibration: Corpus | None,
     dtype: str,
 ) -> ModelPlan:
+    check_finite(checkpoint, getattr(torch, dtype))
     tokenizer = load_tokenizer(checkpoint)
     prompts = ChatPrompts(tokenizer, LETTERS_V1)
     letter = config.readouts.letter

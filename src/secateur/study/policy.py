@@ -27,6 +27,9 @@ Worse: TypeAlias = Literal["higher", "lower", "either"]
 
 LARGEST_PERPLEXITY_RATIO = 1000.0
 
+FINITE = "finite numbers"
+"""The criterion that every policy has: a candidate with weights or logits that are NaN or infinite is broken."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -185,6 +188,8 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
     faults = [
         f"criteria.{name}.{fault}" for name, criterion in found.criteria.items() for fault in _faults(found, criterion)
     ]
+    if FINITE in found.criteria:
+        faults.append(f"criteria.{FINITE}: every policy has it anyway; choose another name")
     faults += _unlimited(found)
     if found.readouts.letter is not None and found.readouts.letter.other_prompts:
         faults.append("readouts.letter.other_prompts: a gate judges answers in one wording; use a study for others")
