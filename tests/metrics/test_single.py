@@ -152,3 +152,11 @@ def test_tables_have_them_for_every_category():
         "letter_entropy",
         "items_left_out",
     }
+
+
+def test_rounding_does_not_make_clusters_unlike():
+    clusters = Clusters.of(np.repeat(np.arange(130), 16))
+    values = np.full(clusters.n_items, 0.2)
+    even = clustered_interval(Contributions(values, clusters, between=(0, 1)))
+    values[::3] += 1e-16
+    assert clustered_interval(Contributions(values, clusters, between=(0, 1))) == pytest.approx(even, abs=1e-9)

@@ -351,7 +351,8 @@ def _of_share(contributions: Contributions, between: tuple[float, float], level:
     least, width = between[0], between[1] - between[0]
     clusters, mean = contributions.clusters, contributions.mean
     part = (contributions.values - least) / width
-    unlike = clusters.sums((part - (mean - least) / width) ** 2)
+    deviations = (part - (mean - least) / width) ** 2
+    unlike = clusters.sums(np.where(deviations > _ROUNDING, deviations, 0.0))
     unit = max(contributions.unit / width, 1.0)
     found = _korn_graubard(part, clusters, clusters.degrees, level, unlike=unlike, unit=unit)
     return min(least + width * found.low, mean), max(least + width * found.high, mean)
