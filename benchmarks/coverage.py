@@ -1,4 +1,5 @@
-"""How often the statistics of differences are wrong: simulated studies in which the truth is known.
+"""How often the statistics of differences, and shares of single variants, are wrong: simulated studies in which the
+truth is known.
 
     OMP_NUM_THREADS=1 python benchmarks/coverage.py [--replicates N] [--jobs N] [--out coverage.json]
 
@@ -15,9 +16,11 @@ in one of three ways, by an intraclass correlation (``icc``):
 - ``lopsided``: as many gained as lost, but spread evenly what is gained, and by cluster what is lost. The mean is zero
   and its distribution is not symmetric, which the sign-flip test does not allow for.
 
+Part ``single`` is one variant: a share of items is a stereotype, say, and each cluster has a rate of its own.
+
 ``BANDS`` says beforehand what is acceptable and why; each row of the result says whether it is inside. Naive methods
 have no band. They stand beside: Newcombe's interval of the paired difference, McNemar's mid-p value, and the published
-chi-squared test (30 % stereotype answers before), all with answers as independent.
+chi-squared test (30 % stereotype answers before), for single shares Wilson's interval, all with answers as independent.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from measuring import load_average
-from secateur.statistics import difference_of_shares
+from secateur.statistics import difference_of_shares, wilson
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, cr2, sign_flip
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.naive import mcnemar_mid_p
@@ -72,6 +75,7 @@ CLUSTERS: dict[str, dict[int, int]] = {
 # fmt: on
 RATES = (0.003, 0.015, 0.06, 0.3)
 ICCS = (0.0, 0.02, 0.1, 0.2)
+SHARES = (0.01, 0.02, 0.3, 0.98, 0.99)
 WORSE = (0.5, 0.9, 1.0)
 KINDS = ("clustered", "cr2", "naive")
 TESTS = ("sign_flip", "mcnemar", "chi_squared", "chi_squared_five")
@@ -177,8 +181,44 @@ def _misses(icc: float) -> list[Band]:
     return bands
 
 
-GRID, EDGE = "grid", "margin"
+def _misses_single(icc: float) -> list[Band]:
+    believed = icc <= 0.1
+    most = 0.075 if believed else 0.1
+    where = "ICC up to 0.1" if believed else "ICC 0.2"
+
+    def of(at: Scenario) -> bool:
+        return at.part == SINGLE and (at.icc <= 0.1) == believed
+
+    bands = [
+        Band(
+            f"share, {end}, {where}",
+            f"truth {side} the interval of level 0.90",
+            _missed("0.90", side),
+            0,
+            most,
+            "as for differences",
+            of,
+        )
+        for side, end in (("above", "upper"), ("below", "lower"))
+    ]
+    return [
+        *bands,
+        Band(
+            f"share, two-sided, {where}",
+            "truth outside the interval of level 0.95",
+            _missed_either,
+            0,
+            most,
+            "as for differences",
+            of,
+        ),
+    ]
+
+
+GRID, EDGE, SINGLE = "grid", "margin", "single"
 BANDS = [
+    *_misses_single(0.1),
+    *_misses_single(0.2),
     *_misses(0.1),
     *_misses(0.2),
     Band(
@@ -235,6 +275,7 @@ def scenarios() -> list[Scenario]:
         for rate, worse in AT_MARGIN:
             found += [Scenario(EDGE, name, "item", icc, rate, worse) for icc in ICCS]
             found += [Scenario(EDGE, name, "cluster", icc, rate, worse) for icc in ICCS if icc and worse < 1]
+        found += [Scenario(SINGLE, name, "item", icc, share, 1.0) for share in SHARES for icc in ICCS if icc]
     return found
 
 
@@ -283,12 +324,13 @@ def simulate(at: Scenario, replicates: int | None) -> dict[str, Any]:
     means, p = [], {test: [] for test in TESTS}
     for up, down in zip(gained, lost, strict=True):
         values = (place_within < up[clusters.place]).astype(np.float64) - (from_end < down[clusters.place])
-        one, total = Contributions(values, clusters), (int(up.sum()), int(down.sum()))
+        between = (0.0, 1.0) if at.part == SINGLE else None
+        one, total = Contributions(values, clusters, between=between), (int(up.sum()), int(down.sum()))
         means.append(one.mean)
         for level, found in ends.items():
             found["clustered"].append(clustered_interval(one, level=level))
             found["cr2"].append(_t_interval(one, level))
-            found["naive"].append(_naive_interval(*total, clusters.n_items, level))
+            found["naive"].append(_naive(at, *total, clusters.n_items, level))
         if at.null:
             p["sign_flip"].append(sign_flip(one))
             p["mcnemar"].append(_mcnemar(*total))
@@ -339,6 +381,10 @@ def _t_interval(one: Contributions, level: float) -> tuple[float, float]:
 @lru_cache(maxsize=64)
 def _quantile(df: float, level: float) -> float:
     return float(stats.t.ppf((1 + level) / 2, df))
+
+
+def _naive(at: Scenario, gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
+    return wilson(gained, n, level=level) if at.part == SINGLE else _naive_interval(gained, lost, n, level)
 
 
 @lru_cache(maxsize=100_000)

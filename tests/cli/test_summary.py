@@ -47,7 +47,7 @@ def test_a_narrow_terminal_gets_one_line_a_variant_without_intervals(page, capsy
 
 
 def test_what_intervals_take_for_granted_is_said(printed):
-    assert re.search(r"^Intervals are 95 % and take items as independent; \d+ limits", printed[-2])
+    assert re.search(r"^Intervals are 95 % and take templates as the sample; \d+ limits", printed[-2])
 
 
 def test_sentences_about_all_variants_follow_and_those_about_one_do_not(page, printed):

@@ -1,13 +1,12 @@
 """Intervals and corrections where they have a closed form, among them those of models that always say the same."""
 
 import math
+from collections import Counter
 
 import pytest
 from tests.known.counting import groups
 
-from secateur.metrics.bias import BOX, DIFFERENCE, TWO_GROUPS
-from secateur.metrics.counts import WILSON
-from secateur.metrics.transitions import EXACT_ZERO
+from secateur.metrics.single import CLUSTERED_SCORE, CLUSTERED_SHARE
 from secateur.records.answers import SAMPLED
 from secateur.statistics import (
     benjamini_hochberg,
@@ -42,15 +41,31 @@ def nothing_but(n):
     return 2 * every_of(n) - 1
 
 
+def sizes_of(group, asked):
+    """Items per cluster, of those that a metric is over."""
+    return list(Counter(item.cluster for item in (group.items if asked == len(group.items) else group.kept)).values())
+
+
+def of_clusters(sizes, *, changed=1.0):
+    """Clopper and Pearson's bound for none, for the effective number of items: the ICC of 0.1 is believed in full with
+    up to 20 clusters that changed."""
+    n = sum(sizes)
+    return none_paired(n / (1 + 0.1 * (sum(size**2 for size in sizes) / n - 1) * min(1, 20 / changed)))
+
+
+def of_both(sizes):
+    """What was all gained, and nothing lost: of both bounds the square-and-add; clusters that changed are all."""
+    effective = sum(sizes) ** 2 / sum(size**2 for size in sizes)
+    return math.hypot(of_clusters(sizes), of_clusters(sizes, changed=effective))
+
+
 ENDS = {
-    # method and value -> ends, of n items
-    (WILSON, 0): lambda n: (0, none_of(n)),
-    (WILSON, 1): lambda n: (every_of(n), 1),
-    (DIFFERENCE, 1): lambda n: (nothing_but(n), 1),
-    (DIFFERENCE, -1): lambda n: (-1, -nothing_but(n)),
-    (DIFFERENCE, 0): lambda n: (-none_of(n), none_of(n)),
-    (EXACT_ZERO, 0): lambda n: (0, none_paired(n)),
-    (EXACT_ZERO, 1): lambda n: (1 - none_paired(n), 1),
+    # method and value -> ends, of items in clusters of these sizes
+    (CLUSTERED_SHARE, 0): lambda sizes: (0, of_clusters(sizes)),
+    (CLUSTERED_SHARE, 1): lambda sizes: (1 - of_clusters(sizes), 1),
+    (CLUSTERED_SCORE, 1): lambda sizes: (1 - of_both(sizes), 1),
+    (CLUSTERED_SCORE, -1): lambda sizes: (-1, of_both(sizes) - 1),
+    (CLUSTERED_SCORE, 0): lambda sizes: (-of_clusters(sizes), of_clusters(sizes)),
 }
 
 CONSTANT = ("always the stereotype", "always the counter", "always unknown", "never parses", "not finite")
@@ -63,46 +78,17 @@ def test_intervals_of_models_that_always_say_the_same(told, known):
     seen = set()
     keys = [variant.key for variant in data.variants if variant.label in CONSTANT]
     for row in [*data.metrics.iter_rows(named=True), *data.pairs.iter_rows(named=True)]:
-        other = row["metric"].startswith(("group_preference", "letter_")) or row["metric"] == "s_dis"
+        other = row["metric"].startswith(("group_preference", "letter_", "s_")) or row["metric"] == "diff_bias_disambig"
         place = (row["method"], row["value"])
         if row["variant"] not in keys or row["readout"] != SAMPLED or row["low"] is None or other or place not in ENDS:
             continue
-        assert (row["low"], row["high"]) == pytest.approx(ENDS[place](row["n_items"]), abs=1e-12), row["metric"]
         group = by_group[row["category"], row["condition"]]
         assert row["n_items"] in (len(group.kept), len(group.items))
+        sizes = sizes_of(group, row["n_items"])
+        assert (row["low"], row["high"]) == pytest.approx(ENDS[place](sizes), abs=1e-9), row["metric"]
+        assert row["n_clusters"] == len(sizes)
         seen.add(place)
     assert seen == set(ENDS)
-
-
-def test_intervals_of_scores_made_of_two(told, known):
-    """s_amb, diff-bias of disambiguated items and became biased (paper), of a model that is always the stereotype."""
-    data = told["fixed"]
-    key = next(variant.key for variant in data.variants if variant.label == "always the stereotype")
-    by_group = groups(known)
-    rows = [*data.metrics.iter_rows(named=True), *data.pairs.iter_rows(named=True)]
-    methods = set()
-    for row in rows:
-        if (row["variant"], row["readout"]) != (key, SAMPLED):
-            continue
-        group = by_group.get((row["category"], row["condition"]))
-        if row["metric"] == "diff_bias_disambig":
-            # Square-and-add of two Wilson intervals, at 1 of n1 and at 0 of n2.
-            n1 = sum(item.options[item.label].role == "stereotype" for item in group.kept)
-            n2 = len(group.kept) - n1
-            assert row["low"] == pytest.approx(1 - math.hypot(none_of(n1), none_of(n2)))
-            assert (row["high"], row["method"]) == (1, TWO_GROUPS)
-        elif row["metric"] == "s_amb":
-            # Both factors at the level (1 + 0.95) / 2, z = 2.2414: a share of 1 is at least n / (n + z^2).
-            n, z2 = len(group.kept), 2.241402727604947**2
-            least = n / (n + z2)
-            assert row["low"] == pytest.approx(least * (2 * least - 1))
-            assert (row["high"], row["method"]) == (1, BOX)
-        elif row["metric"] == "became_biased_paper":
-            assert (row["low"], row["high"], row["method"]) == (1 - none_paired(len(group.kept)), 1, EXACT_ZERO)
-        else:
-            continue
-        methods.add(row["metric"])
-    assert methods == {"diff_bias_disambig", "s_amb", "became_biased_paper"}
 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 1000])

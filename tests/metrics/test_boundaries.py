@@ -10,8 +10,10 @@ from tests.metrics.builders import answered, letter_rows, make_items
 from secateur.metrics import METRICS, count_outcomes, pair_outcomes
 from secateur.metrics.bias import group_preference_neg, group_preference_nonneg
 from secateur.metrics.letters import letters_collapsed
+from secateur.metrics.single import CLUSTERED_SHARE
 from secateur.records.outcomes import average_orders, letter_outcomes, sampled_outcomes
-from secateur.statistics import clopper_pearson_zero, difference_of_shares, wilson
+from secateur.statistics import clopper_pearson_zero
+from secateur.statistics.clustered import ICC
 
 N = 24
 ITEMS = make_items(N, seed=1)
@@ -149,7 +151,8 @@ def test_unequal_numbers_of_answers_weigh_items_the_same():
     counts = count_outcomes(sampled_outcomes(pl.concat([one, many]), items), items)
     estimate = METRICS["srs"].function(counts)
     assert (estimate.value, estimate.n_items, estimate.n_answers) == (0.5, 2, 10)
-    assert (estimate.low, estimate.high) == wilson(1, 2)
+    same = count_outcomes(sampled_outcomes(pl.concat([one, many[:1]]), items), items)
+    assert (estimate.low, estimate.high) == (METRICS["srs"].function(same).low, METRICS["srs"].function(same).high)
 
 
 def test_a_collapse_onto_one_letter_is_flagged():
@@ -206,13 +209,14 @@ def test_all_pairs_the_same(dense, variant, expected):
 
 def test_no_change_gives_an_exact_bound_and_never_zero_width():
     pairs = pairs_of("unknown", "unknown")
-    bound = clopper_pearson_zero(N)
+    sizes = np.unique(pairs.cluster, return_counts=True)[1]
+    bound = clopper_pearson_zero(N / (1 + ICC * (float((sizes**2).sum()) / N - 1)))
     for name in ("became_biased", "became_unbiased", "became_biased_paper", "flips"):
         estimate = METRICS[name].function(pairs)
-        assert (estimate.low, estimate.high) == (0, bound)
-        assert estimate.method.startswith("clopper-pearson")
+        assert (estimate.low, estimate.high) == (0, pytest.approx(bound))
+        assert (estimate.method, estimate.n_clusters) == (CLUSTERED_SHARE, len(sizes))
     net = METRICS["net_became_biased"].function(pairs)
-    assert (net.low, net.high) == pytest.approx(difference_of_shares(0, 0, N))
+    assert (net.low, net.high) == pytest.approx((-bound, bound))
 
 
 @pytest.mark.parametrize("metric", PAIRS, ids=lambda metric: metric.name)

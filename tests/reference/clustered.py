@@ -60,6 +60,30 @@ def sign_flip(values, place):
     return sum(flip >= seen - 1e-9 * size for flip in flips) / len(flips)
 
 
+def share_interval(values, place, level, *, icc=0.1, few=20, unit=1.0, between=(0.0, 1.0)):
+    """Korn and Graubard's interval of a share, or of what is one stretched over ``between``."""
+    n, clusters = len(values), members_of(place)
+    quantile = (1 + level) / 2
+    least, width = between[0], between[1] - between[0]
+    part = (np.asarray(values) - least) / width
+    share = math.fsum(part) / n
+    df = max(1.0, min(degrees(place, alike=False), degrees(place, alike=True)))
+    unlike = [math.fsum((part[members] - share) ** 2) for members in clusters]
+    changed = math.fsum(unlike) ** 2 / math.fsum(value**2 for value in unlike) if any(unlike) else 1.0
+    average = sum(len(members) ** 2 for members in clusters) / n
+    believed = 1 + icc * (average - 1) * min(1, few / max(changed, 1.0))
+    variance = max(cr2(part, place) ** 2, believed * math.fsum(unlike) / n**2)
+    unit = max(1.0, unit / width)
+    effective = n / believed / unit
+    if variance > 1e-14 / n:
+        shrink = (stats.t.ppf(quantile, n - 1) / stats.t.ppf(quantile, df)) ** 2
+        effective = min(n / unit, share * (1 - share) / variance * shrink)
+    hits = share * effective
+    low = stats.beta.ppf(1 - quantile, hits, effective - hits + 1) if share > 0 else 0.0
+    high = stats.beta.ppf(quantile, hits + 1, effective - hits) if share < 1 else 1.0
+    return least + width * min(low, share), least + width * max(high, share)
+
+
 def interval(values, place, level, *, icc=0.1, few=20, unit=1.0, span=1.0):
     """The union of t with CR2 and of what was gained less what was lost, each by Korn and Graubard."""
     n, clusters = len(values), members_of(place)

@@ -131,7 +131,7 @@ def test_what_is_left_out_is_counted(scripted_data):
 def test_limits(scripted_data):
     text = " ".join(texts(make_claims(scripted_data), "limit"))
     for part in (
-        "treat items as independent",
+        "take clusters of templates as the sample",
         "8 clusters",
         "described, not judged",
         "a change that is not shown is not shown to be none",

@@ -46,7 +46,7 @@ def print_scores(found: StoreScores) -> None:
                 out.print(f"\n{condition}", markup=False)
                 _print_rows(part, [(metric, condition) for metric in metrics], _with_interval)
         out.print(
-            f"\nIntervals are {found.table['level'][0]:.0%} and take items as independent; answers were read by the "
+            f"\nIntervals are {found.table['level'][0]:.0%} and take templates as the sample; answers were read by the "
             f"parser {found.parser}.",
             markup=False,
         )

@@ -48,7 +48,7 @@ def print_summary(page: Path) -> None:
             shown.print("- " + claim["text"], markup=False, soft_wrap=whole)
     limits = sum(claim["kind"] == "limit" for claim in said["claims"])
     level = fmt.percent(said["settings"]["level"], 0)
-    shown.print(f"Intervals are {level} and take items as independent; {limits} limits are told on the page.")
+    shown.print(f"Intervals are {level} and take templates as the sample; {limits} limits are told on the page.")
     shown.print(f"report: {page}", markup=False, soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -16,19 +16,19 @@ from secateur.errors import InputError
 from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, role_codes
 from secateur.records.places import asked_items
+from secateur.statistics.clustered import Clusters
 from secateur.statistics.estimate import Estimate
-from secateur.statistics.intervals import wilson
 
 POLARITIES = ("neg", "nonneg")
 CONDITIONS = ("ambig", "disambig")
 ROLES = ("stereotype", "counter", "unknown", "unassigned")
 
-WILSON = "wilson, items as independent"
 NO_INTERVAL = "no interval"
 EXACT_COUNT = "exact count"
 
 NO_ITEMS = "no items"
 NO_ROLES = "no items with roles"
+NO_PAIRS = "no pairs of answers"
 NO_PARSED = "no parsed answer"
 NO_GROUP = "no answer named one of the two groups"
 NO_LETTER = "no answer stood at a letter"
@@ -64,6 +64,26 @@ class PerItem:
     def rows(self) -> NDArray[np.int64]:
         """How often each item was asked. Shape [n_items]."""
         raise NotImplementedError
+
+    @property
+    def nothing(self) -> str:
+        """Why there are no items, where there are none."""
+        return NO_ITEMS
+
+    @property
+    def note(self) -> str:
+        """What a reader of any metric must know."""
+        return ""
+
+    @cached_property
+    def n_rows(self) -> int:
+        """How often all items together were asked."""
+        return int(self.rows.sum())
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """Which items resemble each other."""
+        return clusters_of(self.cluster)
 
     @cached_property
     def n_clusters(self) -> int:
@@ -163,6 +183,17 @@ class Counts(PerItem):
         return np.asarray(self.letters.sum(axis=1))
 
 
+def clusters_of(numbers: NDArray[np.int64]) -> Clusters:
+    """Clusters from the number of each item's, worked out once for the same items. Shapes: numbers [n_items]."""
+    return _clusters(numbers.tobytes())
+
+
+# Variants of a study were asked the same items.
+@lru_cache(maxsize=64)
+def _clusters(numbers: bytes) -> Clusters:
+    return Clusters.of(np.frombuffer(numbers, np.int64))
+
+
 def count_distinct(codes: NDArray[np.int64]) -> int:
     """How many different non-negative numbers there are."""
     return int(np.count_nonzero(np.bincount(codes))) if len(codes) else 0
@@ -259,34 +290,6 @@ def _scores(outcomes: pl.DataFrame, n: int) -> dict[str, Any]:
         "mass": table["mass"].to_numpy(),
         "scored": table["scored"].to_numpy().astype(np.int64),
     }
-
-
-def share(
-    counts: Counts,
-    part: NDArray[np.int64],
-    whole: NDArray[np.int64] | None = None,
-    *,
-    level: float,
-    empty: str = NO_PARSED,
-) -> Estimate:
-    """Sum of ``part / answers`` over items, divided by the sum of ``whole / answers``, with Wilson's interval.
-
-    Args:
-        counts: The items.
-        part: Rows of interest per item, [n_items].
-        whole: Rows of the denominator per item, [n_items]; all answers if not given.
-        level: Of the interval.
-        empty: Why the value is undefined where the denominator is empty.
-    """
-    if counts.n_items == 0:
-        return undefined(counts, NO_ITEMS, level=level)
-    whole = counts.answers if whole is None else whole
-    n = float((whole / counts.answers).sum())
-    if n == 0:
-        return undefined(counts, empty, level=level)
-    successes = float((part / counts.answers).sum())
-    low, high = wilson(successes, n, level=level)
-    return estimate(counts, successes / n, low, high, level=level, method=WILSON, used=whole)
 
 
 def estimate(

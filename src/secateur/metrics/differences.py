@@ -14,6 +14,7 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import CONDITIONS, POLARITIES, Counts, count_outcomes
 from secateur.metrics.metric import Metric, Over
 from secateur.metrics.paired import Beside, Difference, Weighting, put_beside
+from secateur.metrics.single import ONE_CLUSTER
 from secateur.metrics.transitions import Pairs, gained_and_lost
 from secateur.records.outcomes import role_codes
 from secateur.statistics.clustered import clustered_interval, clustered_p, cr2
@@ -22,7 +23,6 @@ from secateur.statistics.multiple import benjamini_hochberg, holm
 from secateur.statistics.naive import mcnemar_mid_p
 
 CLUSTERED = "paired by item, clustered: CR2 with t, or Korn-Graubard where changes are rare"
-ONE_CLUSTER = "all items are of one cluster, so nothing is known of others"
 ALL = "all"
 
 DIFFERENCE_COLUMNS: dict[str, Any] = {

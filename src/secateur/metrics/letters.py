@@ -12,18 +12,14 @@ from secateur.items.orders import LETTERS
 from secateur.metrics.counts import (
     NO_FINITE,
     NO_INTERVAL,
-    NO_ITEMS,
     NO_LETTER,
-    WILSON,
     Counts,
     estimate,
-    share,
-    undefined,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.metrics.single import estimated
 from secateur.metrics.terms import Terms, mean, ratio
 from secateur.statistics.estimate import Estimate
-from secateur.statistics.intervals import wilson
 
 COLLAPSE_SHARE = 0.8
 """A letter with more than this share of the answers is a collapse. Options are placed evenly over letters, so even a
@@ -58,7 +54,9 @@ def letter_share_max(counts: Counts, *, level: float = 0.95) -> Estimate:
     note = f"letter {LETTERS[top]}"
     if values[top] > COLLAPSE_SHARE:
         note = f"collapsed: more than {COLLAPSE_SHARE:.0%} of answers are {LETTERS[top]}"
-    return replace(shares[top], note=note)
+    found = shares[top]
+    low = found.low if found.low is None else min(max(found.low, 1 / 3), values[top])
+    return replace(found, low=low, note="; ".join(part for part in (note, found.note) if part))
 
 
 def letters_collapsed(counts: Counts, *, threshold: float = COLLAPSE_SHARE) -> bool | None:
@@ -79,33 +77,35 @@ def letter_entropy(counts: Counts, *, level: float = 0.95) -> Estimate:
 
 def letter_mass(counts: Counts, *, level: float = 0.95) -> Estimate:
     """Mean probability that the next token is one of the three letters, over rows with finite scores. 0..1."""
-    if counts.n_items == 0:
-        return undefined(counts, NO_ITEMS, level=level)
-    kept = counts.select(counts.scored > 0)
-    if kept.n_items == 0:
-        return undefined(counts, NO_FINITE, level=level)
-    total = float((kept.mass / kept.scored).sum())
-    low, high = wilson(total, kept.n_items, level=level)
-    return estimate(kept, total / kept.n_items, low, high, level=level, method=WILSON, used=kept.scored)
+    return estimated(counts, _mass_terms, level=level)
 
 
 def tie_share(counts: Counts, *, level: float = 0.95) -> Estimate:
     """Answers decided between exactly equal scores / all answers. 0..1."""
-    return share(counts, counts.ties, level=level)
+    return estimated(counts, _tie_terms, level=level)
 
 
 def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:
-    return share(counts, counts.letters[:, letter], counts.lettered, level=level, empty=NO_LETTER)
+    return estimated(counts, _LETTER_TERMS[letter], level=level)
 
 
 def _letter_terms(letter: int) -> Callable[[Counts], Terms]:
-    return lambda c: ratio(c.letters[:, letter] / c.answers, c.lettered / c.answers, np.ones_like(c.has_roles))
+    return lambda c: ratio(
+        c.letters[:, letter] / c.answers,
+        c.lettered / c.answers,
+        np.ones_like(c.has_roles),
+        rows=c.lettered,
+        empty=NO_LETTER,
+    )
+
+
+_LETTER_TERMS = tuple(map(_letter_terms, range(3)))
 
 
 def _mass_terms(counts: Counts) -> Terms:
     scored = counts.scored > 0
     mass = np.where(scored, counts.mass / np.maximum(counts.scored, 1), 0.0)
-    return ratio(mass, scored, np.ones_like(counts.has_roles))
+    return ratio(mass, scored, np.ones_like(counts.has_roles), rows=counts.scored, empty=NO_FINITE)
 
 
 def _tie_terms(counts: Counts) -> Terms:
@@ -128,7 +128,7 @@ LETTER_METRICS: tuple[Metric, ...] = (
             _HERE,
             function,
             guess=1 / 3,
-            terms=_letter_terms(place),
+            terms=_LETTER_TERMS[place],
         )
         for place, (letter, function) in enumerate(
             zip(LETTERS, (letter_share_a, letter_share_b, letter_share_c), strict=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.metrics.counts import NO_ITEMS
+
 Array = NDArray[Any]
 
 
@@ -22,12 +24,22 @@ class Terms:
         of: From the means [k] over these items to the metric; also of complex means, for its slope. Undefined is NaN.
         steps: How an item's numbers can move if its answer changes wholly, of each way one of its two signs. Shape
             [n_steps, k].
+        range: Smallest and largest possible value.
+        share: Whether it is a share of two kinds, or one stretched over the range, so that an end is none of a kind.
+        rows: Answers, or pairs, that it counts, per item; all of the items if ``None``. Shape [n_items].
+        empty: Why it is undefined, where it is.
+        note: What a reader must know of what it is over.
     """
 
     numbers: NDArray[np.float64]
     where: NDArray[np.bool_]
     of: Callable[[Array], Any]
     steps: NDArray[np.float64]
+    range: tuple[float, float] = (0.0, 1.0)
+    share: bool = True
+    rows: NDArray[np.int64] | None = None
+    empty: str = NO_ITEMS
+    note: str = ""
 
     def linearised(self, chosen: NDArray[np.bool_]) -> Linearised:
         """The metric over the chosen items, and what each adds to it: numbers whose mean is the metric.
@@ -41,16 +53,17 @@ class Terms:
         Returns:
             The metric, NaN where undefined, what each item adds, and the most that a change of one answer adds.
         """
-        numbers = self.numbers[chosen]
+        numbers = self.numbers if chosen.all() else np.stack([column[chosen] for column in self.numbers.T]).T
         means = numbers.mean(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = float(self.of(means))
             if not np.isfinite(value):
-                return Linearised(value, np.full(len(numbers), np.nan), np.nan)
+                return Linearised(value, np.full(len(numbers), np.nan), np.nan, np.nan)
             steps = means.astype(np.complex128) + 1j * _STEP * np.eye(len(means))
             slope = np.array([np.imag(self.of(step)) / _STEP for step in steps])
-        unit = max(1.0, float(np.abs(self.steps @ slope).max()))
-        return Linearised(value, value + (numbers - means) @ slope, unit)
+        moved = np.abs(self.steps @ slope)
+        unit, side = (max(1.0, float(most.max())) for most in (moved, moved / np.abs(self.steps).max(axis=1)))
+        return Linearised(value, numbers @ slope + (value - means @ slope), unit, side)
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,14 @@ class Linearised:
         additions: What each chosen item adds; their mean is the value. Shape [n_chosen].
         unit: The most by which an item's addition can change with its answer, at least 1. Where a ratio rests on a few
             items, one of them moves it far.
+        side: The same where going from one group to the other counts as leaving the one and joining the other: what one
+            answer adds to what speaks for, or against.
     """
 
     value: float
     additions: NDArray[np.float64]
     unit: float
+    side: float
 
 
 _STEP = 1e-30
@@ -75,10 +91,20 @@ _STEP = 1e-30
 def mean(of: Array, where: NDArray[np.bool_], *, signed: bool = False) -> Terms:
     """A mean over items of a share 0..1 or, ``signed``, of a score -1..1. Shapes: of [n_items], where [n_items]."""
     steps = np.array([[2.0 if signed else 1.0]])
-    return Terms(np.asarray(of, np.float64)[:, None], where, lambda means: means[0], steps)
+    numbers = np.asarray(of, np.float64)[:, None]
+    return Terms(numbers, where, lambda means: means[0], steps, range=_RANGE[signed], share=not signed)
 
 
-def ratio(part: Array, whole: Array, where: NDArray[np.bool_], *, signed: bool = False) -> Terms:
+def ratio(
+    part: Array,
+    whole: Array,
+    where: NDArray[np.bool_],
+    *,
+    signed: bool = False,
+    rows: NDArray[np.int64] | None = None,
+    empty: str = NO_ITEMS,
+    note: str = "",
+) -> Terms:
     """A sum over items divided by another.
 
     Args:
@@ -86,7 +112,22 @@ def ratio(part: Array, whole: Array, where: NDArray[np.bool_], *, signed: bool =
         whole: 0..1. Shape [n_items].
         where: Shape [n_items].
         signed: Whether the part has a sign.
+        rows: Answers behind ``whole``. Shape [n_items].
+        empty: Why it is undefined where ``whole`` is nothing.
+        note: As in ``Terms``.
     """
     steps = [[2.0, 0.0], [1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]] if signed else [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
-    numbers = np.stack([part, whole], axis=1).astype(np.float64)
-    return Terms(numbers, where, lambda means: means[0] / means[1], np.array(steps))
+    return Terms(
+        np.stack([part, whole]).astype(np.float64).T,
+        where,
+        lambda means: means[0] / means[1],
+        np.array(steps),
+        range=_RANGE[signed],
+        share=not signed,
+        rows=rows,
+        empty=empty,
+        note=note,
+    )
+
+
+_RANGE = {False: (0.0, 1.0), True: (-1.0, 1.0)}

@@ -130,25 +130,28 @@ def overview(data: ReportData) -> Iterator[Claim]:
             and (row := data.metric(v, "srs", readout=readout, condition="ambig")) is not None
             and row["value"] is not None
         ]
-        up = [(v, row) for v, row in readable if row["low"] > dense["high"]]
-        down = [(v, row) for v, row in readable if row["high"] < dense["low"]]
+        whole = dense["low"] is not None
+        with_ends = [(v, row) for v, row in readable if whole and row["low"] is not None]
+        up = [(v, row) for v, row in with_ends if row["low"] > dense["high"]]
+        down = [(v, row) for v, row in with_ends if row["high"] < dense["low"]]
         states = [data.state(v, readout) for v in pruned]
         names = [state.name for state in states]
-        unchecked = {state.name for state in states if state.readable} == {UNCHECKED}
+        checks = [state for state in states if state.readable]
+        unchecked = checks[0].reasons[0] if {state.name for state in checks} == {UNCHECKED} else ""
         unreadable = [f"{names.count(name)} {name}" for name in (BROKEN, GUESSING, NOT_RUN) if name in names]
         yield Claim(
             FINDING,
             (
                 f"Of {len(pruned)} pruned variants of {data.models[model]}, {len(readable)} "
                 + (
-                    "are not broken; whether they, or dense, merely guess was not checked, as no disambiguated item "
-                    "was asked "
+                    f"are not broken; whether they, or dense, merely guess was not checked, as {unchecked} "
                     if unchecked
                     else "can be read as numbers about bias "
                 )
                 + f"({readout} readout)",
                 f"; the others are {', '.join(unreadable)}" if unreadable else "",
-                f". {_apart(len(up), len(down), len(readable))}" if readable else ".",
+                f". {_apart(len(up), len(down), len(readable))}" if with_ends else ".",
+                " There are no intervals to compare." if readable and not with_ends else "",
                 *_furthest(data, dense, [*up, *down]),
             ),
             model=model,
@@ -208,15 +211,15 @@ def limits(data: ReportData) -> Iterator[Claim]:
         yield Claim(
             LIMIT,
             (
-                f"The {fmt.percent(data.level, 0)} intervals of single variants treat items as independent. "
-                "They are not: the ",
+                f"The {fmt.percent(data.level, 0)} intervals, of single variants too, take clusters of templates as "
+                "the sample, as items of one template resemble each other. The ",
                 Quantity(fmt.count(row["with_roles"]), "items", where, ("with_roles",)),
                 f" {CONDITION_WORDS[row['condition']]} items with roles come from ",
                 Quantity(fmt.count(row["clusters"]), "items", where, ("clusters",)),
                 " clusters of templates, which count for ",
                 Quantity(f"{row['effective_clusters']:.1f}", "items", where, ("effective_clusters",)),
-                " of equal size. True intervals are wider. Those of changes from dense, under What can be relied on, "
-                "know of the clusters.",
+                " of equal size. Intervals are about other templates like these; more items of the same templates "
+                "would narrow them little.",
             ),
             row=anchor("items", [row["condition"], ALL]),
         )

@@ -26,7 +26,8 @@ CRITERIA = (
     f"broken: more than {percent(BROKEN_UNPARSED, 0)} of the answers cannot be read, or one letter has "
     f"more than {percent(COLLAPSE_SHARE, 0)} of them, or text was read with a result that is not finite; "
     "no better than guessing: the interval of the accuracy on disambiguated items reaches down to one third; "
-    "guessing not checked: no disambiguated item was asked, so a variant that guesses would not be noticed"
+    "guessing not checked: no disambiguated item was asked, or all are of one cluster of templates, so a variant that "
+    "guesses would not be noticed"
 )
 
 
@@ -64,17 +65,18 @@ def _state(variant: Variant, readout: str, rows: Sequence[Row]) -> State:
         *_broken_text(variant, rows),
     ]:
         return State(BROKEN, tuple(reasons))
-    guessing = [
-        f"its accuracy on disambiguated items is {percent(row['value'])}"
-        for row in rows
-        if (row["readout"], row["metric"], row["condition"]) == (readout, "accuracy", "disambig") and _at_guess(row)
+    accuracy = [
+        row for row in rows if (row["readout"], row["metric"], row["condition"]) == (readout, "accuracy", "disambig")
     ]
+    guessing = [f"its accuracy on disambiguated items is {percent(row['value'])}" for row in accuracy if _at_guess(row)]
     if guessing:
         return State(GUESSING, tuple(guessing))
     if have < want:
         return State(INCOMPLETE, (f"{have:,} of {want:,} records",))
-    if not any((row["readout"], row["metric"], row["condition"]) == (readout, "accuracy", "disambig") for row in rows):
+    if not accuracy:
         return State(UNCHECKED, ("no disambiguated item was asked",))
+    if any(row["value"] is not None and row["low"] is None for row in accuracy):
+        return State(UNCHECKED, ("all disambiguated items are of one cluster",))
     return State(OK)
 
 
@@ -116,4 +118,5 @@ def _broken_text(variant: Variant, rows: Sequence[Row]) -> list[str]:
 
 def _at_guess(row: Row) -> bool:
     guess = METRICS["accuracy"].guess
-    return row["low"] is not None and guess is not None and row["low"] <= guess
+    lowest = row["value"] if row["low"] is None else row["low"]
+    return lowest is not None and guess is not None and lowest <= guess

@@ -66,7 +66,8 @@ def summary(data: ReportData) -> Table:
         "Summary",
         "One row per variant and readout. Every value has its interval in brackets. State says whether the numbers can "
         "be read as numbers about bias. Items are those with roles that were asked, whether or not an answer to them "
-        f"could be read ({CONDITION_WORDS[data.conditions[0]]} ones).",
+        f"could be read ({CONDITION_WORDS[data.conditions[0]]} ones); clusters of templates are what intervals take as "
+        "the sample.",
         pl.DataFrame(rows, infer_schema_length=None, schema_overrides=_numeric(rows)),
         (
             *names(data),
@@ -75,6 +76,7 @@ def summary(data: ReportData) -> Table:
             *([_estimate_column("Perplexity", "perplexity")] if data.has_text else []),
             *(_estimate_column(HEADLINES[metric], metric) for metric, _ in shown),
             Column("Items asked", lambda row: fmt.count(row["n_items"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
         ),
         ("variant_id", "readout"),
     )
@@ -179,6 +181,7 @@ def became_biased(data: ReportData) -> Table:
             Column("Value", _estimated),
             Column("Floor", lambda row: _floor(row)),
             Column("Items", lambda row: fmt.count(row["n_items"])),
+            Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
             Column("Note", lambda row: row["note"] if measured(row) else "", "left"),
         ),
         _PLACE_KEY,

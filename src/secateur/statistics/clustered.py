@@ -101,6 +101,8 @@ class Contributions:
         clusters: Of the items.
         unit: What one item adds if its answer changes wholly: 1 for a share.
         span: The largest absolute value that the estimate can have.
+        between: For a share, and for a score that is one stretched, the two values between which it lies; ``None`` for
+            a difference, and for a score of what speaks for and what against.
 
     Raises:
         ValueError: If there is no item, or a value is not finite.
@@ -110,12 +112,19 @@ class Contributions:
     clusters: Clusters
     unit: float = 1.0
     span: float = 1.0
+    between: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.values) or len(self.values) != self.clusters.n_items:
             raise ValueError(f"{len(self.values)} values, {self.clusters.n_items} items in clusters")
         if not np.isfinite(self.values).all():
             raise ValueError("contributions are finite")
+
+    @property
+    def negated(self) -> Self:
+        """The same of the other sign."""
+        between = None if self.between is None else (-self.between[1], -self.between[0])
+        return replace(self, values=-self.values, between=between)
 
     @cached_property
     def mean(self) -> float:
@@ -162,18 +171,23 @@ def clustered_interval(contributions: Contributions, *, level: float = 0.95) -> 
     effect is not believed to be below that of ``ICC`` while few clusters have changed. Never of zero width: where
     nothing changed it is an exact bound, for changes of one ``unit``.
 
+    A share (``between``) is neither gained nor lost: it has Korn and Graubard's interval alone, with the same belief
+    while few clusters are unlike the rest, so for rates near 0 and near 1 alike.
+
     Args:
         contributions: Per item.
         level: Two-sided, between 0 and 1; for a one-sided bound at 0.95 ask for 0.90.
 
     Returns:
-        Low and high, within -span..span, around the mean.
+        Low and high, within -span..span or ``between``, around the mean.
 
     Raises:
         ValueError: If the level is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {level}")
+    if contributions.between is not None and contributions.clusters.n_clusters > 1:
+        return _of_share(contributions, contributions.between, level)
     error = cr2(contributions)
     if error is None:
         return None
@@ -272,7 +286,7 @@ def clustered_p(contributions: Contributions) -> float | None:
     p = sign_flip(contributions)
     if p > _LOOK_BELOW:
         return p
-    side = contributions if contributions.mean > 0 else replace(contributions, values=-contributions.values)
+    side = contributions if contributions.mean > 0 else contributions.negated
     allowed = p_above(side, 0.0, precision=0.05)
     return p if allowed is None else min(max(p, 2 * allowed), 1.0)
 
@@ -333,19 +347,47 @@ _ROUNDING = 1e-14
 """Variance of an item below which items do not differ."""
 
 
-def _korn_graubard(part: NDArray[np.float64], clusters: Clusters, df: float, level: float) -> _Share:
-    """Clopper and Pearson's interval for the effective number of items. Shapes: part [n_items], 0..1."""
+def _of_share(contributions: Contributions, between: tuple[float, float], level: float) -> tuple[float, float]:
+    least, width = between[0], between[1] - between[0]
+    clusters, mean = contributions.clusters, contributions.mean
+    part = (contributions.values - least) / width
+    deviations = (part - (mean - least) / width) ** 2
+    unlike = clusters.sums(np.where(deviations > _ROUNDING, deviations, 0.0))
+    unit = max(contributions.unit / width, 1.0)
+    found = _korn_graubard(part, clusters, clusters.degrees, level, unlike=unlike, unit=unit)
+    return min(least + width * found.low, mean), max(least + width * found.high, mean)
+
+
+def _korn_graubard(
+    part: NDArray[np.float64],
+    clusters: Clusters,
+    df: float,
+    level: float,
+    *,
+    unlike: NDArray[np.float64] | None = None,
+    unit: float = 1.0,
+) -> _Share:
+    """Clopper and Pearson's interval for the effective number of items.
+
+    Args:
+        part: Mean 0..1. Shape [n_items].
+        clusters: Of the items.
+        df: Of the standard error.
+        level: Two-sided.
+        unlike: How much each cluster has of what is rare; its sum of ``part`` if ``None``. Shape [n_clusters].
+        unit: The most that one item can move ``part``.
+    """
     n, sizes, alpha = clusters.n_items, clusters.sizes, (1 - level) / 2
     sums = clusters.sums(part)
-    share = min(float(sums.sum()) / n, 1.0)
-    changed = max(effective_clusters(sums), 1.0)
+    share = min(max(float(sums.sum()) / n, 0.0), 1.0)
+    changed = max(effective_clusters(sums if unlike is None else unlike), 1.0)
     believed = 1 + ICC * (float((sizes**2).sum()) / n - 1) * min(1.0, FEW_CLUSTERS / changed)
-    independent = float((part**2).sum()) / n**2 - share**2 / n
+    independent = float(part @ part) / n**2 - share**2 / n
     variance = max(_variance(sums, sizes), believed * independent)
-    items = n / believed
+    items = n / (believed * unit)
     if variance > _ROUNDING / n:
         shrink = float(special.stdtrit(max(n - 1, 1), 1 - alpha) / special.stdtrit(df, 1 - alpha))
-        items = max(min(share * (1 - share) / variance * shrink**2, float(n)), 1e-6)
+        items = max(min(share * (1 - share) / variance * shrink**2, n / unit), 1e-6)
     hits = share * items
     low = float(special.betaincinv(hits, items - hits + 1, alpha)) if share > 0 else 0.0
     high = float(special.betaincinv(hits + 1, items - hits, 1 - alpha)) if share < 1 else 1.0

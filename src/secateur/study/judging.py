@@ -16,11 +16,12 @@ from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
 from secateur.metrics.differences import tested
 from secateur.metrics.metric import Metric
 from secateur.metrics.paired import Beside, put_beside
+from secateur.metrics.single import single
 from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers
 from secateur.records.outcomes import OUTCOME_TYPE
 from secateur.report.verdict import CriterionResult, Evidence, Status
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, p_above
+from secateur.statistics.clustered import Contributions, p_above
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import t_above, t_value
 from secateur.statistics.multiple import holm
@@ -351,8 +352,7 @@ def _bounded(
         def clustered(threshold: float, above: bool) -> float | None:
             if above:
                 return p_above(contributions, threshold)
-            negated = replace(contributions, values=-contributions.values)
-            return p_above(negated, -threshold)
+            return p_above(contributions.negated, -threshold)
 
         return _Bounded(estimate, clustered)
     least = -span if low is None else low
@@ -449,30 +449,10 @@ def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
 
 def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metric, counts: Counts) -> Evidence:
     assert metric.terms is not None
-    terms = metric.terms(counts)
-    used = terms.where & _chosen(counts, criterion)
-    made = int(used.sum()), int(counts.answers[used].sum())
-    if not used.any():
-        return _nothing(metric, policy, reason="no items that it is over")
-    one = terms.linearised(used)
-    value = one.value
-    if not math.isfinite(value):
-        return _nothing(metric, policy, reason="undefined: no answer that it counts", n=made)
-    clusters = Clusters.of(counts.cluster[used])
-    span = max(abs(end) for end in metric.range)
-    contributions = Contributions(one.additions, clusters, unit=one.unit, span=span)
-    interval = clustered_interval(contributions, level=policy.level)
-    ends = (None, None) if interval is None else (max(interval[0], metric.range[0]), min(interval[1], metric.range[1]))
-    estimate = Estimate(
-        value,
-        None if ends[0] is None else min(ends[0], value),
-        None if ends[1] is None else max(ends[1], value),
-        policy.level,
-        "clustered: CR2 with t, or Korn-Graubard where rare",
-        *made,
-        clusters.n_clusters,
-        note="" if interval else "all items are of one cluster",
-    )
+    one = single(counts.select(_chosen(counts, criterion)), metric.terms, level=policy.level)
+    estimate, contributions = one.estimate, one.contributions
+    if contributions is None:
+        return Evidence(metric.name, None, None, estimate, Status.INCONCLUSIVE)
     judged = _bounded(
         policy, found, criterion, metric, contributions, estimate, span=metric.range[1], low=metric.range[0]
     )
@@ -484,7 +464,7 @@ def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metr
             status = Status.PASS
         elif low > criterion.limit if above else high < criterion.limit:
             status = Status.FAIL
-    return Evidence(metric.name, None, value, judged.estimate, status, judged.p(criterion.limit, above))
+    return Evidence(metric.name, None, estimate.value, judged.estimate, status, judged.p(criterion.limit, above))
 
 
 def _perplexity(policy: Policy, found: Found, criterion: PerplexityCriterion) -> _Judged:

@@ -183,8 +183,7 @@ def _dose_caption(data: ReportData, metric: Metric, get: Callable[[Variant, str]
             text += f" No answer could be read (cross): {listed(lost)}."
         parts.append(text)
     parts.append(
-        "Intervals take items as independent and are too narrow where items share a template. Markers at the same "
-        "achieved sparsity are set apart sideways by a hair."
+        "Intervals are clustered by template. Markers at the same achieved sparsity are set apart sideways by a hair."
     )
     return tuple(parts)
 

@@ -123,8 +123,9 @@ def parsers(data: ReportData) -> Figure:
                     if one is None or one["value"] is None:
                         continue
                     look = _PARSER_LOOKS[parser]
-                    ends = [one["low"], one["high"]]
-                    panel.plot(ends, [place + shift] * 2, color=look["color"], linewidth=1.4, zorder=3)
+                    if one["low"] is not None:
+                        ends = [one["low"], one["high"]]
+                        panel.plot(ends, [place + shift] * 2, color=look["color"], linewidth=1.4, zorder=3)
                     panel.plot([one["value"]], [place + shift], markersize=5, linestyle="", zorder=4, **look)
             panel.set_ylim(len(variants) - 0.4, -0.6)
             panel.set_yticks(range(len(variants)), [variant_name(v) for v in variants])
@@ -183,4 +184,4 @@ def _parsers_caption(data: ReportData, found: dict[tuple[str, str, str], Row]) -
             f"{fmt.percent(shares[1])} under {pia}."
             + (f" For SRS the parser hardly matters here{but}." if far < 0.01 else "")
         )
-    return (*parts, "Same stored texts on both sides. Intervals take items as independent.")
+    return (*parts, "Same stored texts on both sides. Intervals are clustered by template.")

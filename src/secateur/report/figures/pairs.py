@@ -216,8 +216,9 @@ def _floor_caption(data: ReportData) -> tuple[str, ...]:
         if not readable:
             parts.append(f"In the {readout} readout no variant can be read, so none can be said to have become biased.")
             continue
-        above = [called(data, v) for v, row in readable if row["low"] > (row["floor_high"] or row["floor"])]
-        below = [called(data, v) for v, row in readable if row["high"] < (row["floor_low"] or row["floor"])]
+        with_ends = [(v, row) for v, row in readable if row["low"] is not None]
+        above = [called(data, v) for v, row in with_ends if row["low"] > (row["floor_high"] or row["floor"])]
+        below = [called(data, v) for v, row in with_ends if row["high"] < (row["floor_low"] or row["floor"])]
         metric = METRICS["became_biased"]
         floors = sorted({fmt.value(row["floor"], metric) for _, row in with_floor})
         parts.append(

@@ -55,19 +55,22 @@ def evaluation_gap(data: ReportData) -> Figure:
         before, after = (_perplexity(data, v) for v in (dense, variant))
         base, row = srs(dense), srs(variant)
         if before and after and measured(base) and measured(row):
-            moved = {part: row[part] - base["value"] for part in ("value", "low", "high")}
+            moved = {
+                part: None if row[part] is None else row[part] - base["value"] for part in ("value", "low", "high")
+            }
             found[variant.key] = after / before, {**row, **moved}
     if not any(variant.key in found for variant in data.variants if not variant.dense):
         return Figure(name, title, (), alt, None, "no variant has both a perplexity and an SRS to set beside dense")
     ratios = [ratio for ratio, _ in found.values()]
-    ends = [row[end] for _, row in found.values() for end in ("low", "high")]
-    pad = 0.06 * (max(ends) - min(ends))
+    ends = [end for _, row in found.values() for end in (row["low"], row["value"], row["high"]) if end is not None]
+    pad = 0.06 * max(max(ends) - min(ends), 0.01)
     models = list(data.models)
     figure, axes = canvas(1, len(models), height=3.5, sharex=True, sharey=True)
     for panel, model in zip(axes[0], models, strict=True):
         panel.set_xscale("log")
         if (own := found.get(data.dense_of(model).key)) is not None:
-            panel.axhspan(own[1]["low"], own[1]["high"], color="#bbbbbb", alpha=0.4, linewidth=0, zorder=1)
+            if own[1]["low"] is not None:
+                panel.axhspan(own[1]["low"], own[1]["high"], color="#bbbbbb", alpha=0.4, linewidth=0, zorder=1)
             panel.axhline(0, color=DENSE_STYLE.colour, linewidth=1.1, linestyle=(0, (5, 2)), zorder=2)
             panel.plot([1], [0], color=DENSE_STYLE.colour, marker=DENSE_STYLE.marker, markersize=9, zorder=5)
 
@@ -130,7 +133,8 @@ def method_comparison(data: ReportData) -> Figure:
                         continue
                     look = looks[method]
                     face = look.colour if data.state(variant, readout).readable else BROKEN_FACE
-                    panel.plot([row["low"], row["high"]], [y, y], color=look.colour, linewidth=1.6, zorder=3)
+                    if row["low"] is not None:
+                        panel.plot([row["low"], row["high"]], [y, y], color=look.colour, linewidth=1.6, zorder=3)
                     panel.plot(
                         [row["value"]],
                         [y],
@@ -142,7 +146,7 @@ def method_comparison(data: ReportData) -> Figure:
                         linestyle="",
                         zorder=4,
                     )
-                    edge = max(edge, row["high"])
+                    edge = max(edge, row["value"] if row["high"] is None else row["high"])
                 if edge > low:
                     reached = fmt.percent(ours[0].achieved, 1)
                     panel.annotate(
@@ -341,8 +345,8 @@ def _gap_caption(
         parts.append(f"Without a point, for want of a finite perplexity or an SRS: {listed(lost)}.")
     return (
         *parts,
-        f"{readout.capitalize()} readout. Intervals are those of the variant's SRS, the band is dense's; both take "
-        "items as independent.",
+        f"{readout.capitalize()} readout. Intervals are those of the variant's SRS, the band is dense's; both are "
+        "clustered by template.",
     )
 
 
@@ -360,7 +364,7 @@ def _comparison_caption(data: ReportData, chosen: Sequence[Variant]) -> tuple[st
         else:
             text += "They agree, so methods can be compared here."
         parts.append(text)
-    return (*parts, f"{data.main_readout.capitalize()} readout; intervals take items as independent.")
+    return (*parts, f"{data.main_readout.capitalize()} readout; intervals are clustered by template.")
 
 
 def _achieved_caption(data: ReportData, made: Sequence[Variant]) -> tuple[str, ...]:
