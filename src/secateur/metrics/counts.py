@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,8 @@ from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, role
 from secateur.records.places import asked_items
 from secateur.statistics.clustered import Clusters
 from secateur.statistics.estimate import Estimate
+
+T = TypeVar("T")
 
 POLARITIES = ("neg", "nonneg")
 CONDITIONS = ("ambig", "disambig")
@@ -89,6 +91,17 @@ class PerItem:
     def n_clusters(self) -> int:
         """Number of clusters the items belong to."""
         return count_distinct(self.cluster)
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, worked out when first asked for under this name."""
+        if name not in self._worked_out:
+            self._worked_out[name] = make()
+        found: T = self._worked_out[name]
+        return found
+
+    @cached_property
+    def _worked_out(self) -> dict[Hashable, Any]:
+        return {}
 
     def select(self, wanted: NDArray[np.bool_]) -> Self:
         """The items where ``wanted`` is true; what is not an array stays."""

@@ -86,7 +86,8 @@ def tie_share(counts: Counts, *, level: float = 0.95) -> Estimate:
 
 
 def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:
-    return estimated(counts, _LETTER_TERMS[letter], level=level)
+    # Each is asked for twice: for itself and for which is the largest.
+    return counts.once(("letter share", letter, level), lambda: estimated(counts, _LETTER_TERMS[letter], level=level))
 
 
 def _letter_terms(letter: int) -> Callable[[Counts], Terms]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.metrics.counts import PerItem
+from secateur.metrics.counts import PerItem, clusters_of
 from secateur.metrics.metric import Metric
+from secateur.metrics.terms import Linearised, Terms
 from secateur.statistics.clustered import Clusters, Contributions
 
 Weighting: TypeAlias = Literal["items", "categories"]
@@ -56,7 +57,6 @@ class Beside:
     second: PerItem
     lost_first: int
     lost_second: int
-    _clusters: dict[bytes, Clusters] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def n_items(self) -> int:
@@ -77,30 +77,18 @@ class Beside:
             chosen: Items to look at, all if ``None``. Shape [n_items], bool.
             weighting: With ``categories``, the mean over categories of each one's own value.
         """
-        assert metric.terms is not None
-        sides = [metric.terms(counts) for counts in (self.first, self.second)]
+        sides = [_terms(counts, metric) for counts in (self.first, self.second)]
         used = sides[0].where if chosen is None else sides[0].where & chosen
         if not used.any():
             return Difference(None, None, None, used, NO_ITEMS_FOR_IT if self.n_items else NO_COMMON_ITEMS)
-        category = self.first.category[used]
-        groups = [np.ones(len(category), np.bool_)]
         if weighting == "categories":
-            groups = [category == number for number in np.unique(category)]
-        places = np.flatnonzero(used)
-        values, additions, unit = [], [], 1.0
-        for side in sides:
-            value, added = 0.0, np.empty(len(places))
-            for group in groups:
-                inside = np.zeros(self.n_items, np.bool_)
-                inside[places[group]] = True
-                one = side.linearised(inside)
-                value += one.value / len(groups)
-                # Each item's deviation weighs as its category does; the mean stays the value.
-                weight = len(places) / (len(groups) * int(group.sum()))
-                added[group] = (one.additions - one.value) * weight
-                unit = max(unit, one.unit * weight)
-            values.append(value)
-            additions.append(value + added)
+            found = [_by_category(side, used, self.first.category) for side in sides]
+        else:
+            # One dense model stands beside many variants.
+            key = (metric.name, np.packbits(used).tobytes())
+            found = [self.first.once(key, lambda: sides[0].linearised(used)), sides[1].linearised(used)]
+        values, additions = [one.value for one in found], [one.additions for one in found]
+        unit = max(one.unit for one in found)
         before, after = (value if math.isfinite(value) else None for value in values)
         if before is None or after is None:
             which = " and in ".join(name for name, value in zip(_SIDES, (before, after), strict=True) if value is None)
@@ -110,15 +98,32 @@ class Beside:
         return Difference(before, after, Contributions(each, self.clusters_of(used), unit=unit, span=span), used)
 
     def clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
-        """Clusters of some items, worked out once. Shapes: used [n_items]."""
-        key = np.packbits(used).tobytes()
-        if key not in self._clusters:
-            self._clusters[key] = Clusters.of(self.first.cluster[used])
-        return self._clusters[key]
+        """Clusters of some items. Shapes: used [n_items]."""
+        return clusters_of(self.first.cluster[used])
+
+
+def _terms(counts: PerItem, metric: Metric) -> Terms:
+    make = metric.terms
+    assert make is not None
+    return counts.once(metric.name, lambda: make(counts))
+
+
+def _by_category(side: Terms, used: NDArray[np.bool_], category: NDArray[np.int64]) -> Linearised:
+    """The mean over categories of each one's own value. Shapes: used [n_items], category [n_items]."""
+    present = np.unique(category[used])
+    value, unit, added = 0.0, 1.0, np.zeros(len(used))
+    for number in present:
+        inside = used & (category == number)
+        one = side.linearised(inside)
+        value += one.value / len(present)
+        # Each item's deviation weighs as its category does; the mean stays the value.
+        weight = int(used.sum()) / (len(present) * int(inside.sum()))
+        added[inside] = (one.additions - one.value) * weight
+        unit = max(unit, one.unit * weight)
+    return Linearised(value, value + added[used], unit, unit)
 
 
 _SIDES = ("the first", "the second")
-
 
 OTHER_ITEMS = "not all were asked the same items"
 

@@ -70,6 +70,16 @@ class Clusters:
         """How many clusters of equal size carry as much (Kish)."""
         return effective_clusters(self.sizes)
 
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """Share of the items that each cluster has. Shape [n_clusters]."""
+        return np.asarray(self.sizes / self.n_items)
+
+    @cached_property
+    def squares(self) -> float:
+        """Sum of the squared sizes."""
+        return float((self.sizes**2).sum())
+
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum per cluster. Shapes: values [n_items] -> [n_clusters]."""
         return np.bincount(self.place, weights=values, minlength=self.n_clusters).astype(np.float64)
@@ -136,6 +146,13 @@ class Contributions:
         """Sum per cluster. Shape [n_clusters]."""
         return self.clusters.sums(self.values)
 
+    @cached_property
+    def _spread(self) -> _Rate | _Balance:
+        """What its interval at any level is made of."""
+        if self.between is None:
+            return _gained_less_lost(self)
+        return _of_share(self, self.between)
+
 
 @dataclass(frozen=True)
 class StandardError:
@@ -159,7 +176,7 @@ def cr2(contributions: Contributions) -> StandardError | None:
     clusters = contributions.clusters
     if clusters.n_clusters < 2:
         return None
-    return StandardError(math.sqrt(_variance(contributions.sums, clusters.sizes)), clusters.degrees)
+    return StandardError(math.sqrt(_variance(contributions.sums, clusters)), clusters.degrees)
 
 
 def clustered_interval(contributions: Contributions, *, level: float = 0.95) -> tuple[float, float] | None:
@@ -186,17 +203,17 @@ def clustered_interval(contributions: Contributions, *, level: float = 0.95) -> 
     """
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {level}")
-    if contributions.between is not None and contributions.clusters.n_clusters > 1:
-        return _of_share(contributions, contributions.between, level)
-    error = cr2(contributions)
-    if error is None:
+    if contributions.clusters.n_clusters < 2:
         return None
     mean = contributions.mean
+    if contributions.between is not None:
+        least, most = contributions.between
+        low, high = (least + (most - least) * end for end in contributions._spread.ends(level))
+        return min(low, mean), max(high, mean)
     span = max(contributions.span, abs(mean))  # a mean over categories of 1 each can be 1 and a bit
-    half = float(special.stdtrit(error.df, (1 + level) / 2)) * error.value
-    low, high = _gained_less_lost(contributions, error.df, level)
+    low, high = contributions._spread.ends(level)
     # Rounding must not leave the mean outside.
-    return max(min(mean - half, low, mean), -span), min(max(mean + half, high, mean), span)
+    return max(min(low, mean), -span), min(max(high, mean), span)
 
 
 def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
@@ -304,11 +321,10 @@ def _signs(batch: int, start: int) -> NDArray[np.float32]:
     return (2 * drawn - 1).astype(np.float32)
 
 
-def _variance(sums: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
-    """Of a mean, CR2. Shapes: sums [n_clusters], sizes [n_clusters]."""
-    n = sizes.sum()
-    scores = (sums - sizes * sums.sum() / n) / n
-    return float((scores**2 / (1 - sizes / n)).sum())
+def _variance(sums: NDArray[np.float64], clusters: Clusters) -> float:
+    """Of a mean, CR2. Shapes: sums [n_clusters]."""
+    scores = (sums - clusters.shares * sums.sum()) / clusters.n_items
+    return float((scores**2 / (1 - clusters.shares)).sum())
 
 
 def _degrees(sizes: NDArray[np.float64], variances: NDArray[np.float64]) -> float:
@@ -324,83 +340,131 @@ def _degrees(sizes: NDArray[np.float64], variances: NDArray[np.float64]) -> floa
     return float(max(np.trace(covariance) ** 2 / (covariance**2).sum(), 1.0))
 
 
-def _gained_less_lost(contributions: Contributions, df: float, level: float) -> tuple[float, float]:
-    clusters, values = contributions.clusters, contributions.values
-    scale = max(contributions.unit, float(np.abs(values).max()))
-    parts = [np.maximum(sign * values, 0) / scale for sign in (1, -1)]
-    gained, lost = (_korn_graubard(part, clusters, df, level) for part in parts)
-    together = _correlation(clusters.sums(parts[0]), clusters.sums(parts[1]), clusters.sizes)
-    up = _square_and_add(gained.high - gained.share, lost.share - lost.low, together)
-    down = _square_and_add(gained.share - gained.low, lost.high - lost.share, together)
-    share = gained.share - lost.share
-    return scale * (share - down), scale * (share + up)
+@dataclass(frozen=True)
+class _Rate:
+    """A mean of 0..1 with the effective number of items behind it.
+
+    Args:
+        share: The mean.
+        items: Effective number, not yet less for the few degrees of freedom of its variance.
+        most: Items that it cannot be more than; ``None`` where ``items`` does not rest on an estimated variance.
+        n: Items.
+        df: Degrees of freedom of the variance.
+    """
+
+    share: float
+    items: float
+    most: float | None
+    n: int
+    df: float
+
+    def ends(self, level: float) -> tuple[float, float]:
+        """Clopper and Pearson's interval for the effective number of items (Korn and Graubard 1998)."""
+        alpha, items = (1 - level) / 2, self.items
+        if self.most is not None:
+            shrink = _t_quantile(max(self.n - 1, 1), 1 - alpha) / _t_quantile(self.df, 1 - alpha)
+            items = max(min(items * shrink**2, self.most), 1e-6)
+        hits = self.share * items
+        low = float(special.betaincinv(hits, items - hits + 1, alpha)) if self.share > 0 else 0.0
+        high = float(special.betaincinv(hits + 1, items - hits, 1 - alpha)) if self.share < 1 else 1.0
+        return min(low, self.share), max(high, self.share)
 
 
 @dataclass(frozen=True)
-class _Share:
-    share: float
-    low: float
-    high: float
+class _Balance:
+    """What was gained less what was lost.
+
+    Args:
+        gained: Of ``scale``.
+        lost: Likewise.
+        together: Correlation of the two.
+        scale: What both are shares of.
+        mean: The estimate.
+        error: Of the estimate.
+    """
+
+    gained: _Rate
+    lost: _Rate
+    together: float
+    scale: float
+    mean: float
+    error: StandardError
+
+    def ends(self, level: float) -> tuple[float, float]:
+        """The union of Student's t and square-and-add of the two rates (Zou and Donner 2008)."""
+        gained, lost = self.gained.ends(level), self.lost.ends(level)
+        up = _square_and_add(gained[1] - self.gained.share, self.lost.share - lost[0], self.together)
+        down = _square_and_add(self.gained.share - gained[0], lost[1] - self.lost.share, self.together)
+        share = self.gained.share - self.lost.share
+        half = _t_quantile(self.error.df, (1 + level) / 2) * self.error.value
+        return min(self.mean - half, self.scale * (share - down)), max(self.mean + half, self.scale * (share + up))
+
+
+# The same few degrees of freedom and levels come again and again.
+@lru_cache(maxsize=4096)
+def _t_quantile(df: float, p: float) -> float:
+    return float(special.stdtrit(df, p))
 
 
 _ROUNDING = 1e-14
 """Variance of an item below which items do not differ."""
 
 
-def _of_share(contributions: Contributions, between: tuple[float, float], level: float) -> tuple[float, float]:
+def _gained_less_lost(contributions: Contributions) -> _Balance:
+    clusters, values = contributions.clusters, contributions.values
+    error = cr2(contributions)
+    assert error is not None
+    scale = max(contributions.unit, float(np.abs(values).max()))
+    parts = [np.maximum(sign * values, 0) / scale for sign in (1, -1)]
+    sums = [clusters.sums(part) for part in parts]
+    gained, lost = (_rate(part, summed, clusters) for part, summed in zip(parts, sums, strict=True))
+    return _Balance(gained, lost, _correlation(clusters, *sums), scale, contributions.mean, error)
+
+
+def _of_share(contributions: Contributions, between: tuple[float, float]) -> _Rate:
     least, width = between[0], between[1] - between[0]
     clusters, mean = contributions.clusters, contributions.mean
     part = (contributions.values - least) / width
     deviations = (part - (mean - least) / width) ** 2
     unlike = clusters.sums(np.where(deviations > _ROUNDING, deviations, 0.0))
     unit = max(contributions.unit / width, 1.0)
-    found = _korn_graubard(part, clusters, clusters.degrees, level, unlike=unlike, unit=unit)
-    return min(least + width * found.low, mean), max(least + width * found.high, mean)
+    return _rate(part, clusters.sums(part), clusters, unlike=unlike, unit=unit)
 
 
-def _korn_graubard(
+def _rate(
     part: NDArray[np.float64],
+    sums: NDArray[np.float64],
     clusters: Clusters,
-    df: float,
-    level: float,
     *,
     unlike: NDArray[np.float64] | None = None,
     unit: float = 1.0,
-) -> _Share:
-    """Clopper and Pearson's interval for the effective number of items.
+) -> _Rate:
+    """What Korn and Graubard's interval of a mean rests on.
 
     Args:
         part: Mean 0..1. Shape [n_items].
+        sums: Of it. Shape [n_clusters].
         clusters: Of the items.
-        df: Of the standard error.
-        level: Two-sided.
         unlike: How much each cluster has of what is rare; its sum of ``part`` if ``None``. Shape [n_clusters].
         unit: The most that one item can move ``part``.
     """
-    n, sizes, alpha = clusters.n_items, clusters.sizes, (1 - level) / 2
-    sums = clusters.sums(part)
+    n = clusters.n_items
     share = min(max(float(sums.sum()) / n, 0.0), 1.0)
     changed = max(effective_clusters(sums if unlike is None else unlike), 1.0)
-    believed = 1 + ICC * (float((sizes**2).sum()) / n - 1) * min(1.0, FEW_CLUSTERS / changed)
+    believed = 1 + ICC * (clusters.squares / n - 1) * min(1.0, FEW_CLUSTERS / changed)
     independent = float(part @ part) / n**2 - share**2 / n
-    variance = max(_variance(sums, sizes), believed * independent)
-    items = n / (believed * unit)
+    variance = max(_variance(sums, clusters), believed * independent)
     if variance > _ROUNDING / n:
-        shrink = float(special.stdtrit(max(n - 1, 1), 1 - alpha) / special.stdtrit(df, 1 - alpha))
-        items = max(min(share * (1 - share) / variance * shrink**2, n / unit), 1e-6)
-    hits = share * items
-    low = float(special.betaincinv(hits, items - hits + 1, alpha)) if share > 0 else 0.0
-    high = float(special.betaincinv(hits + 1, items - hits, 1 - alpha)) if share < 1 else 1.0
-    return _Share(share, min(low, share), max(high, share))
+        return _Rate(share, share * (1 - share) / variance, n / unit, n, clusters.degrees)
+    return _Rate(share, n / (believed * unit), None, n, clusters.degrees)
 
 
-def _correlation(first: NDArray[np.float64], second: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
+def _correlation(clusters: Clusters, first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Of two means, from their sums per cluster; 0 where one does not vary. Shapes: [n_clusters] each."""
-    n = sizes.sum()
-    weights = 1 / np.sqrt(1 - sizes / n)
-    scores = [(sums - sizes * sums.sum() / n) * weights for sums in (first, second)]
-    norm = math.sqrt(float((scores[0] ** 2).sum() * (scores[1] ** 2).sum()))
-    return float((scores[0] * scores[1]).sum()) / norm if norm > 0 else 0.0
+    weights = 1 / np.sqrt(1 - clusters.shares)
+    scores = [(sums - clusters.shares * sums.sum()) * weights for sums in (first, second)]
+    norm = math.sqrt(float(scores[0] @ scores[0]) * float(scores[1] @ scores[1]))
+    return float(scores[0] @ scores[1]) / norm if norm > 0 else 0.0
 
 
 def _square_and_add(first: float, second: float, correlation: float) -> float:
