@@ -57,7 +57,7 @@ def test_every_variant_but_placebos_is_asked_in_every_wording(finished, tmp_path
     asked = {(cell.variant.label, cell.wording): cell.rows for _, cell in plan.cells() if cell.wording}
     labels = ("dense", "random 0.4", "magnitude 0.4")
     assert asked == {(label, wording): {"letter": 120} for label in labels for wording in WORDINGS}
-    assert plan.wording_rows == 720
+    assert plan.rows_of("wording") == 720
     assert outcome.rows_added == outcome.rows_wanted == sum(plan.n_rows.values())
     assert store.check() == []
     assert missing_rows(plan, store) == 0

@@ -20,6 +20,9 @@ from secateur.study.plan import Plan
 if TYPE_CHECKING:
     from secateur.study.run import Outcome
 
+_APART = {"wording": "in other wordings", "floor": "for the floor"}
+"""Tasks whose letter rows are no answers of the study, and what they are."""
+
 BYTES_PER_ROW = {"letter": 18.0, "sampled": 2.8, "text": 15.8, "reference": 8.0, "divergence": 18.4}
 """Parquet bytes a row takes, as measured on real runs (LOG.md); only for the plan's estimate."""
 
@@ -41,8 +44,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         for note in plan.text["left_out"]:
             out.print(f"  {note}", markup=False)
     shown = {"letter": "letter", "sampled": "sampled", "text": "text windows"}
-    if plan.wording_rows:
-        shown |= {"wordings": "letter, other wordings"}
+    apart = {task: name for task, name in _APART.items() if plan.rows_of(task)}
+    shown |= {task: f"letter, {name}" for task, name in apart.items()}
     if plan.text and plan.text["divergence"]:
         shown |= {"reference": "reference", "divergence": "divergence"}
     table = plain_table("model", "variant", *shown.values(), "expected sparsity")
@@ -51,8 +54,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         for variant in model.variants:
             rows: dict[str, int] = {}
             for cell in model.cells:
-                if cell.variant == variant and cell.wording:
-                    rows["wordings"] = rows.get("wordings", 0) + sum(cell.rows.values())
+                if cell.variant == variant and cell.spec.task in apart:
+                    rows[cell.spec.task] = rows.get(cell.spec.task, 0) + sum(cell.rows.values())
                 elif cell.variant == variant:
                     rows |= cell.rows
             table.add_row(
@@ -66,7 +69,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     out.print(table)
     total = sum(plan.n_rows.values())
     floor = f" (of the sampled, {plan.floor_rows:,} are dense floor answers)" if plan.floor_rows else ""
-    others = f" (of the letter, {plan.wording_rows:,} are in other wordings)" if plan.wording_rows else ""
+    letters = ", ".join(f"{plan.rows_of(task):,} are {name}" for task, name in apart.items())
+    others = f" (of the letter, {letters})" if letters else ""
     counts = ", ".join(f"{rows:,} {name}" for name, rows in plan.n_rows.items() if rows)
     out.print(f"{total:,} records: {counts}{floor}{others}", markup=False)
     size = sum(BYTES_PER_ROW[name] * rows for name, rows in plan.n_rows.items()) + _kept_bytes(plan)

@@ -35,11 +35,13 @@ class BackendSpec:
         name: Part of every protocol.
         make: Makes one.
         summary: One line for listings.
+        otherwise: Name of one that computes the same in batches cut otherwise; empty if there is none.
     """
 
     name: str
     make: FromModel
     summary: str
+    otherwise: str = ""
 
 
 BACKENDS: dict[str, BackendSpec] = {
@@ -49,8 +51,9 @@ BACKENDS: dict[str, BackendSpec] = {
             "torch-tree",
             TreeBackend,
             "transformers models on CPU, CUDA or MPS; what prompts share is computed once",
+            "torch",
         ),
-        BackendSpec("torch", TorchBackend, "the same, every prompt by itself: the reference"),
+        BackendSpec("torch", TorchBackend, "the same, every prompt by itself: the reference", "torch-tree"),
         BackendSpec("scripted", lambda *_: ScriptedBackend(), "no model: answers hashed from the request, for tests"),
     )
 }

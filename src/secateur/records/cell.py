@@ -37,7 +37,7 @@ class CellSpec:
 
     Args:
         variant: Planned digest of the variant, 64 hex characters.
-        task: "ask", "wording", "text" or "divergence".
+        task: One of ``TASK_TABLES``.
         protocol: Everything that must be equal for two numbers to be compared; plain JSON values.
         token_budget: Most tokens in a batch. Not part of the identity: a cell keeps its first.
     """
@@ -93,7 +93,7 @@ class CellInfo:
         folder: Where it is.
         id: Its digest.
         variant: Planned digest of the variant.
-        task: "ask", "wording", "text" or "divergence".
+        task: One of ``TASK_TABLES``.
         protocol: What the cell's numbers were made under.
         token_budget: Most tokens in a batch.
         shards: The files that count.

@@ -105,14 +105,15 @@ finite), and at how many of them both have the same best token."""
 TASK_TABLES: dict[str, tuple[Table, ...]] = {
     "ask": (LETTER, SAMPLED),
     "wording": (LETTER, SAMPLED),
+    "floor": (LETTER, SAMPLED),
     "text": (TEXT,),
     "divergence": (REFERENCE, DIVERGENCE),
 }
-"""Which tables a cell of each task fills. ``ask`` is the study's questions and ``wording`` the same in other words, a
-task of its own so that nothing that reads the answers can take the one for the other. Of a divergence cell's tables it
-is the first if the variant is dense, else the second."""
+"""Which tables a cell of each task fills. ``ask`` is the study's questions; ``wording`` the same in other words and
+``floor`` the same after a lossless change, tasks of their own so that nothing that reads the answers can take them for
+the study's. Of a divergence cell's tables it is the first if the variant is dense, else the second."""
 
-QUESTIONS = ("ask", "wording")
+QUESTIONS = ("ask", "wording", "floor")
 """The tasks in which items are asked; in the others text is read."""
 
 ITEMS = Table(

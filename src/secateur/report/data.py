@@ -110,6 +110,10 @@ class Variant:
         return 0 < want <= have
 
 
+LETTER_FLOOR = "letter, floor"
+"""The name under which the dense model's letters after a lossless change are counted."""
+
+
 def wording_table(wording: str) -> str:
     """The name under which a variant's rows in other words are counted."""
     return f"letter, {wording}"

@@ -129,9 +129,9 @@ def _words(data: ReportData) -> list[Entry]:
         ),
         Entry(
             "floor",
-            "The same number between the dense model and itself, asked again with other seeds. What does "
-            "not exceed its "
-            "floor is noise. The floor compares draws in the same way as the figure beside it.",
+            "The same number between the dense model and itself: sampled answers drawn again with other seeds, "
+            "letters asked again in batches that are cut otherwise. What does not exceed its floor is noise. The floor "
+            "compares draws in the same way as the figure beside it.",
         ),
         Entry(
             "placebo",

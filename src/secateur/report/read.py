@@ -22,7 +22,7 @@ from secateur.metrics.sparsity import count_layers, sparsity_per_layer
 from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, compare_variants, metric_table
 from secateur.metrics.text import count_text, pair_text
 from secateur.metrics.transitions import transition_counts
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, read_answers
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
 from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
@@ -41,7 +41,7 @@ from secateur.report.changes import (
     placebo_rows,
     placed,
 )
-from secateur.report.data import DENSE, MASKS, TEXT, Published, ReportData, Variant, wording_table
+from secateur.report.data import DENSE, LETTER_FLOOR, MASKS, TEXT, Published, ReportData, Variant, wording_table
 from secateur.report.matched import MATCHED_COLUMNS, correct_matched, matched_rows
 from secateur.report.states import find_states
 from secateur.report.wordings import Reworded, correct_reworded, reworded
@@ -272,10 +272,13 @@ def _read_model(
                 have = dict(answers.read(entry))
                 if info is not None and entry["recipe"] is None:
                     protocol = dict(info.protocol)
+            elif entry["task"] == "floor":
+                have = {LETTER_FLOOR: answers.read_floor(entry)}
+                wanted = {LETTER_FLOOR: sum(wanted.values())}
             elif entry["task"] == "wording":
                 wording = entry["wording"]
                 have = {wording_table(wording): answers.read_reworded(entry)}
-                wanted = {wording_table(wording): count for count in wanted.values()}
+                wanted = {wording_table(wording): sum(wanted.values())}
             else:
                 have = {}
                 for table in wanted if info is not None and windows is not None and plan["text"] else ():
@@ -418,6 +421,7 @@ class _Answers:
         self._again = again
         self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
         self.floors: dict[str, pl.DataFrame] = {}
+        self.letter_floors: dict[str, pl.DataFrame] = {}
         self.reworded: dict[str, dict[str, Mapping[str, pl.DataFrame]]] = {}
         self.left_out = 0
 
@@ -436,13 +440,21 @@ class _Answers:
 
     def read_reworded(self, entry: Mapping[str, Any]) -> int:
         """Read a variant's cell in other words; gives the rows found that the plan asks for."""
-        store, plan, model = self._of
-        letters_alone = {**plan, SAMPLED: None}
-        found = read_answers(
-            store, letters_alone, model, entry, self._items, parser=self._parser, min_mass=self._min_mass
-        )
+        found = self._letters(entry)
         self.reworded.setdefault(entry["wording"], {})[entry["variant"]] = found.outcomes
         return found.rows[LETTER]
+
+    def read_floor(self, entry: Mapping[str, Any]) -> int:
+        """Read a variant's letters after a lossless change; gives the rows found that the plan asks for."""
+        found = self._letters(entry)
+        if LETTER in found.outcomes:
+            self.letter_floors[entry["variant"]] = found.outcomes[LETTER]
+        return found.rows[LETTER]
+
+    def _letters(self, entry: Mapping[str, Any]) -> Answers:
+        store, plan, model = self._of
+        alone = {**plan, SAMPLED: None}
+        return read_answers(store, alone, model, entry, self._items, parser=self._parser, min_mass=self._min_mass)
 
     def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Variant, readout, outcomes."""
@@ -532,6 +544,8 @@ def _compare(
     for readout in (LETTER, SAMPLED):
         baseline, again = answers.frames[dense.key].get(readout), None
         coupling_text = "the same question and order on both sides"
+        if readout == LETTER and (again := answers.letter_floors.get(dense.key)) is not None:
+            coupling_text += "; floor: dense asked again in batches that are cut otherwise"
         if readout == SAMPLED and baseline is not None:
             coupling_text = "both sides drawn with the same seeds"
             if dense.key in answers.floors:

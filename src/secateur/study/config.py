@@ -138,6 +138,7 @@ class LetterConfig(_Strict):
     """The letter readout."""
 
     orders: str = "fixed"
+    floor: Literal["batches"] | None = None
     other_prompts: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
 
     @field_validator("orders")

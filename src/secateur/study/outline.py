@@ -18,7 +18,15 @@ from secateur.models.shapes import linear_shapes
 from secateur.study.config import StudyConfig
 from secateur.study.plan import check_names, study_items
 from secateur.study.reading import load_text
-from secateur.study.variants import NamedVariant, ask_rows, faults_of_shapes, floor_rows, name_variants, wording_rows
+from secateur.study.variants import (
+    NamedVariant,
+    ask_rows,
+    faults_of_shapes,
+    floor_rows,
+    letter_floor_rows,
+    name_variants,
+    wording_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class Outline:
         """Rows of one variant of one model per table, floor answers and other wordings among them."""
         rows = ask_rows(self.config, len(self.items), dense=variant.recipe is None)
         others = wording_rows(self.config, len(self.items), variant.recipe)
-        return rows | {"letter": rows["letter"] + sum(others.values())}
+        floor = letter_floor_rows(self.config, len(self.items)) if variant.recipe is None else 0
+        return rows | {"letter": rows["letter"] + floor + sum(others.values())}
 
     @cached_property
     def n_rows(self) -> dict[str, int]:

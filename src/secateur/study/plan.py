@@ -45,6 +45,7 @@ from secateur.study.variants import (
     faults_of_shapes,
     faults_of_variants,
     floor_rows,
+    letter_floor_rows,
     methods_of,
     name_variants,
     wording_rows,
@@ -174,10 +175,9 @@ class Plan:
         """Of the sampled rows, those of dense models that serve only as a floor."""
         return sum(model.floor for model in self.models) * floor_rows(self.config, len(self.items))
 
-    @property
-    def wording_rows(self) -> int:
-        """Of the letter rows, those asked in other words than the study's."""
-        return sum(sum(cell.rows.values()) for _, cell in self.cells() if cell.wording)
+    def rows_of(self, task: str) -> int:
+        """Rows of all cells of a task."""
+        return sum(sum(cell.rows.values()) for _, cell in self.cells() if cell.spec.task == task)
 
     @cached_property
     def text(self) -> dict[str, Any] | None:
@@ -205,6 +205,8 @@ class Plan:
         """The model with the rows that its ``ask`` cells hold for so many items."""
 
         def counted(cell: PlannedCell) -> PlannedCell:
+            if cell.spec.task == "floor":
+                return replace(cell, rows={LETTER.name: letter_floor_rows(self.config, n_items)})
             if cell.wording:
                 rows = wording_rows(self.config, n_items, cell.variant.recipe)[cell.wording]
                 return replace(cell, rows={LETTER.name: rows})
@@ -216,15 +218,21 @@ class Plan:
         return replace(model, cells=tuple(map(counted, model.cells)))
 
     def requests(self, model: ModelPlan, cell: PlannedCell, base: Sequence[Request]) -> list[Request]:
-        """A cell's requests: those of :meth:`base_requests` in its wording, with floor seeds where it is dense."""
+        """A cell's requests: those of :meth:`base_requests` for it, with floor seeds where it is dense."""
         sampled = self.config.readouts.sampled
         if not model.floor or cell.variant.recipe is not None or sampled is None or not sampled.floor_seeds:
             return list(base)
         return [replace(r, seeds=r.seeds + sampled.floor_seeds) if r.seeds else r for r in base]
 
-    def base_requests(self, model: ModelPlan, wording: str = "") -> list[Request]:
-        """What every variant of a model is asked; in other words than the study's by letter alone."""
-        letter, sampled = self.config.readouts.letter, None if wording else self.config.readouts.sampled
+    def base_requests(self, model: ModelPlan, wording: str = "", *, letters_alone: bool = False) -> list[Request]:
+        """What every variant of a model is asked.
+
+        Args:
+            model: Which.
+            wording: In which other words than the study's; empty for the study's.
+            letters_alone: Whether nothing is sampled.
+        """
+        letter, sampled = self.config.readouts.letter, None if letters_alone else self.config.readouts.sampled
         prompts = model.prompts_in(wording)
         letter_orders = ORDERS[letter.orders] if letter else ()
         sampled_orders = ORDERS[sampled.orders] if sampled else ()
@@ -343,6 +351,11 @@ def _plan_model(
         rows = ask_rows(config, len(items), dense=variant.recipe is None)
         spec = CellSpec(variant.planned, "ask", ask_protocol, config.compute.token_budget)
         cells.append(PlannedCell(variant, spec, rows))
+        if variant.recipe is None and (n_rows := letter_floor_rows(config, len(items))):
+            otherwise = BACKENDS[config.compute.backend].otherwise
+            asked = {**prompts.protocol, "dtype": dtype, "backend": otherwise}
+            spec = CellSpec(variant.planned, "floor", asked, config.compute.token_budget)
+            cells.append(PlannedCell(variant, spec, {LETTER.name: n_rows}))
         for wording, n_rows in wording_rows(config, len(items), variant.recipe).items():
             asked = {**others[wording].protocol, "dtype": dtype, "backend": config.compute.backend}
             spec = CellSpec(variant.planned, "wording", asked, config.compute.token_budget)
@@ -477,6 +490,8 @@ def check_names(config: StudyConfig) -> None:
         faults.append(f"benchmark.name: {config.benchmark.name!r} is not one of {', '.join(BENCHMARKS)}")
     if config.compute.backend not in BACKENDS:
         faults.append(f"compute.backend: {config.compute.backend!r} is not one of {', '.join(BACKENDS)}")
+    elif config.readouts.letter and config.readouts.letter.floor and not BACKENDS[config.compute.backend].otherwise:
+        faults.append(f"readouts.letter.floor: backend {config.compute.backend} has none that cuts batches otherwise")
     faults += faults_of_variants(config)
     if faults:
         raise ConfigError(faults, where=config.study)

@@ -191,8 +191,11 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
     if FINITE in found.criteria:
         faults.append(f"criteria.{FINITE}: every policy has it anyway; choose another name")
     faults += _unlimited(found)
-    if found.readouts.letter is not None and found.readouts.letter.other_prompts:
+    letter = found.readouts.letter
+    if letter is not None and letter.other_prompts:
         faults.append("readouts.letter.other_prompts: a gate judges answers in one wording; use a study for others")
+    if letter is not None and letter.floor:
+        faults.append("readouts.letter.floor: a gate's floor is that of sampled answers; use a study for letters")
     if faults:
         raise ConfigError(faults, where=where)
     return found

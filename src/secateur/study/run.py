@@ -207,9 +207,10 @@ def _readouts(config: StudyConfig) -> dict[str, Plain]:
     return {
         "letter": None
         if letter is None
-        # A study in one wording keeps the name that it had before there were others.
+        # A study without these keeps the name that it had before there were any.
         else {"orders": list(ORDERS[letter.orders])}
-        | ({"other_prompts": list(letter.other_prompts)} if letter.other_prompts else {}),
+        | ({"other_prompts": list(letter.other_prompts)} if letter.other_prompts else {})
+        | ({"floor": letter.floor} if letter.floor else {}),
         "sampled": None
         if sampled is None
         else sampled.model_dump(mode="json") | {"orders": list(ORDERS[sampled.orders])},
@@ -247,7 +248,7 @@ class _ModelRun:
         self._plan = plan
         self.model = model
         self._progress = progress
-        self._asked: dict[str, list[Request]] = {}
+        self._asked: dict[tuple[str, bool], list[Request]] = {}
         self._in_memory: PlannedVariant | None = None
         self._memory_for: int | None = None  # tokens in a batch, once more were too many
 
@@ -256,7 +257,7 @@ class _ModelRun:
 
         def make_backend(token_budget: int) -> Backend:
             self._bring(cell.variant)
-            make = BACKENDS[self._plan.config.compute.backend].make
+            make = BACKENDS[str(cell.spec.protocol["backend"])].make
             budget = min(token_budget, self._memory_for or token_budget)
             letters = self.model.prompts_in(cell.wording).letter_tokens
             return make(self._loaded, letters, self.model.decoding, budget, short)
@@ -268,7 +269,7 @@ class _ModelRun:
 
         try:
             if cell.spec.task in QUESTIONS:
-                requests = self._plan.requests(self.model, cell, self._base_requests(cell.wording))
+                requests = self._plan.requests(self.model, cell, self._base_requests(cell))
                 return run_ask(self._store, cell.spec, requests, make_backend, watcher)
             if cell.spec.task == "text":
                 return run_text(self._store, cell.spec, self.model.windows, make_backend, watcher)
@@ -295,10 +296,11 @@ class _ModelRun:
             reference=None if cell.variant.recipe is None else self.model.reference,
         )
 
-    def _base_requests(self, wording: str) -> list[Request]:
-        if wording not in self._asked:
-            self._asked[wording] = self._plan.base_requests(self.model, wording)
-        return self._asked[wording]
+    def _base_requests(self, cell: PlannedCell) -> list[Request]:
+        key = cell.wording, cell.spec.task != "ask"
+        if key not in self._asked:
+            self._asked[key] = self._plan.base_requests(self.model, cell.wording, letters_alone=key[1])
+        return self._asked[key]
 
     @cached_property
     def _loaded(self) -> LoadedModel:

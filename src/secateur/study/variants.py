@@ -133,6 +133,12 @@ def ask_rows(config: StudyConfig, n_items: int, *, dense: bool) -> dict[str, int
     return rows
 
 
+def letter_floor_rows(config: StudyConfig, n_items: int) -> int:
+    """Letter rows of the dense model asked again after a lossless change."""
+    letter = config.readouts.letter
+    return n_items * len(ORDERS[letter.orders]) if letter and letter.floor else 0
+
+
 def wording_rows(config: StudyConfig, n_items: int, made: Recipe | Noise | None) -> dict[str, int]:
     """Letter rows of one variant in each other wording; placebos are asked in none."""
     letter = config.readouts.letter
