@@ -45,6 +45,11 @@ def generated() -> str:
         "Mean and highest of all rows, %. *CR2* is the first of the two intervals alone, *naive* takes items as "
         "independent.\n",
         beside(rows),
+        "### Shares of single variants\n",
+        "How often the truth lies outside, %, lowest and highest of all sizes of clusters; 5 is promised on each side "
+        "at 0.90, and of both together at 0.95. *Naive* is Wilson's interval, with items as independent. **Bold**: a "
+        "row is outside its band.\n",
+        singles(rows),
         "### Tests where nothing differs\n",
         "How often p is at most 0.05, %, highest of all rows; for 0.0003, mean of all rows.\n",
         tests(rows),
@@ -169,6 +174,31 @@ def beside(rows: list[Row]) -> str:
     return table(("directions", "ICC", *head, "width, times naive"), lines(rows, "grid", cells), text=2)
 
 
+def singles(rows: list[Row]) -> str:
+    """Shares of one variant, by rate and intraclass correlation."""
+    chosen = [row for row in rows if row["part"] == "single"]
+    found = []
+    for rate, icc in sorted({(row["rate"], row["icc"]) for row in chosen}):
+        about = [row for row in chosen if (row["rate"], row["icc"]) == (rate, icc)]
+        cells = [f"{100 * rate:g} %", f"{icc:g}"]
+        for kind in ("clustered", "naive"):
+            for side, band in (("above", "share, upper"), ("below", "share, lower")):
+                text = span([row["intervals"]["0.90"][kind][side] for row in about])
+                well = all(
+                    one["inside"] for row in about for name, one in row["bands"].items() if name.startswith(band)
+                )
+                cells.append(text if well or kind == "naive" else f"**{text}**")
+            cells.append(span([sum(row["intervals"]["0.95"][kind][side] for side in SIDES) for row in about]))
+        width = [
+            row["intervals"]["0.95"]["clustered"]["width"] / row["intervals"]["0.95"]["naive"]["width"] for row in about
+        ]
+        found.append([*cells, f"{min(width):.1f} to {max(width):.1f}"])
+    head = [
+        f"{what}, {kind}" for kind in ("the interval", "naive") for what in ("above 0.90", "below 0.90", "outside 0.95")
+    ]
+    return table(("share", "ICC", *head, "width, times naive"), found, text=2)
+
+
 def tests(rows: list[Row]) -> str:
     """Four tests under the null."""
 
@@ -223,9 +253,9 @@ def outside(rows: list[Row], found: list[Row]) -> str:
         (
             band["name"],
             row["clusters"],
-            f"{WAYS[row['directions']]}, {row['icc']:g}",
+            f"{'one share' if row['part'] == 'single' else WAYS[row['directions']]}, {row['icc']:g}",
             f"{100 * row['rate']:g} %",
-            f"{100 * row['worse']:.0f} %",
+            "\u2013" if row["part"] == "single" else f"{100 * row['worse']:.0f} %",
             percent(row["bands"][band["name"]]["found"]),
         )
         for band in found
@@ -234,7 +264,9 @@ def outside(rows: list[Row], found: list[Row]) -> str:
     ]
     if not counted:
         return "None.\n"
-    return table(("band", "clusters like", "directions, ICC", "change", "of them worse", "found, %"), counted, text=3)
+    return table(
+        ("band", "clusters like", "directions, ICC", "change or share", "of them worse", "found, %"), counted, text=3
+    )
 
 
 def _all(_: Row) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.items.orders import LETTERS
 from secateur.metrics.counts import (
@@ -46,16 +47,14 @@ def letter_share_max(counts: Counts, *, level: float = 0.95) -> Estimate:
 
     The interval is that letter's own and ignores that it was picked for being the largest.
     """
-    shares = [_letter_share(counts, letter, level=level) for letter in range(3)]
-    if shares[0].value is None:
-        return shares[0]
-    values = [each.value or 0.0 for each in shares]
-    top = int(np.argmax(values))
+    top = int(np.argmax(_shares(counts)))
+    found = _letter_share(counts, top, level=level)
+    if found.value is None:
+        return found
     note = f"letter {LETTERS[top]}"
-    if values[top] > COLLAPSE_SHARE:
+    if found.value > COLLAPSE_SHARE:
         note = f"collapsed: more than {COLLAPSE_SHARE:.0%} of answers are {LETTERS[top]}"
-    found = shares[top]
-    low = found.low if found.low is None else min(max(found.low, 1 / 3), values[top])
+    low = found.low if found.low is None else min(max(found.low, 1 / 3), found.value)
     return replace(found, low=low, note="; ".join(part for part in (note, found.note) if part))
 
 
@@ -67,10 +66,10 @@ def letters_collapsed(counts: Counts, *, threshold: float = COLLAPSE_SHARE) -> b
 
 def letter_entropy(counts: Counts, *, level: float = 0.95) -> Estimate:
     """Entropy of the three letter shares in bits, 0..log2(3) = 1.585; guessing gives the largest. No interval."""
-    shares = [_letter_share(counts, letter, level=level) for letter in range(3)]
-    if shares[0].value is None:
-        return shares[0]
-    values = [each.value for each in shares if each.value]
+    shares = _shares(counts)
+    if not shares.any():
+        return _letter_share(counts, 0, level=level)  # undefined, with the reason
+    values = shares[shares > 0].tolist()
     entropy = -math.fsum(p * math.log2(p) for p in values)
     return estimate(counts, max(entropy, 0.0), None, None, level=level, method=NO_INTERVAL, used=counts.lettered)
 
@@ -83,6 +82,12 @@ def letter_mass(counts: Counts, *, level: float = 0.95) -> Estimate:
 def tie_share(counts: Counts, *, level: float = 0.95) -> Estimate:
     """Answers decided between exactly equal scores / all answers. 0..1."""
     return estimated(counts, _tie_terms, level=level)
+
+
+def _shares(counts: Counts) -> NDArray[np.float64]:
+    """Of A, B and C; zeros where no answer stood at a letter. Shape [3]."""
+    sums = (counts.letters / counts.answers[:, None]).sum(axis=0)
+    return np.asarray(sums / max(sums.sum(), 1e-300), np.float64)
 
 
 def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:

@@ -42,7 +42,8 @@ def side_by_side(data: ReportData) -> Table:
     about = (
         "Left in each pair the figure as published, right what should be read instead. SRS (strict): an answer counts "
         "only if it is clearly one; best and worst are what SRS would be had no, or every, unread answer been the "
-        "stereotype. Became biased (paper) means something only as far as it exceeds its floor, the dense model drawn "
+        "stereotype. The published interval takes answers as independent, the strict one is clustered. "
+        "Became biased (paper) means something only as far as it exceeds its floor, the dense model drawn "
         "again with other seeds; that floor goes with the figure whose two sides were drawn with other seeds too. With "
         "the same seeds on both sides, as published, answers are coupled and fewer change. Significant: of the "
         "variant's comparisons by category, chi-squared at 0.05 as published, then with Holm's and with Benjamini and "

@@ -180,7 +180,7 @@ def _beside_floor(panel: Axes, place: int, row: Row, look: Style, *, readable: b
 
 def _widest(data: ReportData, which: tuple[str, str]) -> float:
     rows = data.pairs.filter(pl.col("readout") == which[0], pl.col("metric") == which[1], pl.col("category") == "all")
-    ends = [*rows["high"].drop_nulls(), *rows["floor_high"].drop_nulls()]
+    ends = [end for name in ("value", "high", "floor", "floor_high") for end in rows[name].drop_nulls()]
     return max(ends, default=0.1)
 
 
