@@ -5,11 +5,11 @@ a function of how much of the data is in (Lan and DeMets 1983, Biometrika 70:659
 to O'Brien and Fleming (1979, Biometrics 35:549-556): next to nothing early, nearly all at the last look. The level left
 for each look follows from the joint distribution of its test statistics, sums with independent increments, integrated
 look by look (Armitage, McPherson and Rowe 1969, JRSS A 132:235-244). Intervals at these levels are repeated confidence
-intervals (Jennison and Turnbull 1989, JRSS B 51:305-361): all of them together hold with the promised chance, so one may
-stop at any look, for whatever reason.
+intervals (Jennison and Turnbull 1989, JRSS B 51:305-361): all of them together hold with the promised chance, so one
+may stop at any look, for whatever reason.
 
-Everything is one-sided. ``information`` says, for each look, which part of the variance of the final sum is in: above 0,
-rising, at most 1; the last look has 1 if the data are complete there.
+Everything is one-sided. ``information`` says, for each look, which part of the variance of the final sum is in: above
+0, rising, at most 1; the last look has 1 if the data are complete there.
 """
 
 from __future__ import annotations
@@ -62,20 +62,23 @@ def nominal_levels(information: tuple[float, ...], alpha: float) -> tuple[float,
     nodes, weights = _nodes(bound, information[0])
     inside = weights * _normal(nodes, information[0])  # what has not crossed yet
     for place in range(1, len(information)):
-        gain = steps[place] ** 0.5
         wanted = spent(information[place], alpha) - spent(information[place - 1], alpha)
-        root = information[place] ** 0.5
-
-        def too_much(z: float, gain: float = gain, wanted: float = wanted, root: float = root) -> float:
-            return float(inside @ special.ndtr((nodes - z * root) / gain)) - wanted
-
-        z = float(optimize.brentq(too_much, 0.0, _FAR, xtol=1e-12)) if too_much(0.0) > 0 else 0.0
-        levels.append(float(special.ndtr(-z)))
+        bound = _bound(nodes, inside, float(steps[place]), wanted)
+        levels.append(float(special.ndtr(-bound / information[place] ** 0.5)))
         if place + 1 < len(information):
-            after, weights = _nodes(z * root, information[place])
+            after, weights = _nodes(bound, information[place])
             inside = weights * (_normal(after[:, None] - nodes, steps[place]) @ inside)
             nodes = after
     return tuple(levels)
+
+
+def _bound(nodes: NDArray[np.float64], inside: NDArray[np.float64], variance: float, wanted: float) -> float:
+    """The sum that is passed with this chance after one more increment. Shapes: nodes, inside [n_nodes]."""
+
+    def excess(bound: float) -> float:
+        return float(inside @ special.ndtr((nodes - bound) / variance**0.5)) - wanted
+
+    return float(optimize.brentq(excess, 0.0, _FAR, xtol=1e-12)) if excess(0.0) > 0 else 0.0
 
 
 def repeated_p(information: tuple[float, ...], p: float) -> float:
