@@ -7,11 +7,12 @@ so categories keep their weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.identity import digest
 from secateur.items.item import Item, ItemSet
@@ -116,31 +117,37 @@ def plan_looks(policy: Policy, items: ItemSet) -> dict[str, Looks]:
     for name, criterion in policy.criteria.items():
         if isinstance(criterion, PerplexityCriterion | LabelCriterion):
             continue
-        asked = [cluster_sizes(items_of(criterion, part)) for part in parts]
-        found[name] = _looks([len(sizes) for sizes in asked], [_information(sizes) for sizes in asked], policy.alpha)
+        sizes = [list(cluster_sizes(items_of(criterion, part)).values()) for part in parts]
+        found[name] = looks_at(sizes, policy.alpha)
     return found
 
 
-def _looks(clusters: list[int], information: list[float], alpha: float) -> Looks:
+def looks_at(sizes: Sequence[Sequence[float]], alpha: float) -> Looks:
+    """The looks of a criterion whose clusters have these sizes at each look.
+
+    Args:
+        sizes: Of the clusters asked by then; each look has those of the ones before. [n_looks][n_clusters]
+        alpha: One-sided error rate over all looks.
+    """
+    information = [_information(np.array(one, np.float64)) for one in sizes]
     whole = information[-1]
     parts = [one / whole if whole else 1.0 for one in information]
     judged, before = [], 0.0
-    for part, n in zip(parts, clusters, strict=True):
+    for part, one in zip(parts, sizes, strict=True):
         spends = spent(part, alpha) - (spent(before, alpha) if before else 0.0) if part else 0.0
         unchanged = part == before > 0
-        judged.append(bool(unchanged or part == 1 or (n >= FEWEST_TEMPLATES and spends >= LEAST)))
+        judged.append(bool(unchanged or part == 1 or (len(one) >= FEWEST_TEMPLATES and spends >= LEAST)))
         before = part if judged[-1] else before
-    return Looks(tuple(clusters), tuple(parts), tuple(judged), alpha)
+    return Looks(tuple(map(len, sizes)), tuple(parts), tuple(judged), alpha)
 
 
-def _information(sizes: Mapping[str, int]) -> float:
+def _information(sizes: NDArray[np.float64]) -> float:
     """Variance of the sum over clusters in units of an item's, if they resemble themselves as ``ICC`` says.
 
     Sums of clusters are independent, so this is the time scale in which a mean's test statistics have independent
-    increments, whatever the sizes. Clusters of equal size: their number, up to a factor.
+    increments, whatever the sizes. Clusters of equal size: their number, up to a factor. Shapes: sizes [n_clusters].
     """
-    counts = np.array(list(sizes.values()), np.float64)
-    return float(counts.sum()) * design_effect(counts, ICC) if len(counts) else 0.0
+    return float(sizes.sum()) * design_effect(sizes, ICC) if len(sizes) else 0.0
 
 
 def items_at(items: ItemSet, number: int, of: int) -> ItemSet:
@@ -155,10 +162,14 @@ def items_at(items: ItemSet, number: int, of: int) -> ItemSet:
             name: digest("template", [items.benchmark, category, *map(list, sorted(asks))])
             for name, asks in clusters.items()
         }
-        # To the nearest, and at least one, so that no category is missing.
-        n = max((2 * number * len(hashes) + of) // (2 * of), 1)
+        n = clusters_by(number, of, len(hashes))
         chosen |= {(category, name) for name in sorted(hashes, key=hashes.__getitem__)[:n]}
     return replace(items, items=tuple(item for item in items if (item.category, item.cluster) in chosen))
+
+
+def clusters_by(number: int, of: int, n_clusters: int) -> int:
+    """Clusters of a category that are asked by a look: its share to the nearest, and at least one."""
+    return max((2 * number * n_clusters + of) // (2 * of), 1)
 
 
 def items_of(criterion: Criterion, items: Iterable[Item], metric: str | None = None) -> list[Item]:
