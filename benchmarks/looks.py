@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from coverage import INSIDE, MARGIN, Scenario, as_json, clusters_of, draw
 from numpy.typing import NDArray
 
-from coverage import INSIDE, MARGIN, Scenario, as_json, clusters_of, draw
 from measuring import load_average
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
 from secateur.study.looks import clusters_by, looks_at
