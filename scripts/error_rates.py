@@ -57,8 +57,122 @@ def generated() -> str:
         decided(rows),
         "### Rows outside their band\n",
         outside(rows, found["bands"]),
+        *looks(json.loads((ROOT / "benchmarks" / "looks.json").read_text(encoding="utf-8"))),
     ]
     return "\n".join(parts)
+
+
+def looks(found: Row) -> list[str]:
+    """How a gate that looks several times does, beside one that looks once."""
+    rows: list[Row] = found["rows"]
+    inside = found["standard_errors_inside"]
+    return [
+        "### A few looks\n",
+        f"{sum(row['replicates'] for row in rows):,} more studies in {len(rows)} rows "
+        "([`benchmarks/looks.py`](../benchmarks/looks.py)): clusters asked whole in a random order, judged at each "
+        "look as `secateur gate` does with `looks`, one side the worse one, until the outcome is certain. *Once* is a "
+        "single look at everything.\n",
+        bands(found["bands"]),
+        "Where the truth is the margin: how often a criterion passes and fails over all looks, %, highest of all sizes "
+        "of clusters and shares for the worse; 5 is promised.\n",
+        by_looks(rows, _wrong, ("passes", "passes, once", "fails", "fails, once")),
+        f"Where the truth is {inside} standard errors inside the margin or beyond it: how often the outcome is the "
+        "right one, %, lowest and highest, and the mean share of clusters asked, %.\n",
+        by_looks(rows, _right, ("inside, passes", "once", "clusters", "beyond, fails", "once", "clusters")),
+        "Where nothing differs and the margin is 2 points, by sizes of clusters: how often it passes, %, lowest and "
+        "highest of both intraclass correlations, and the mean share of clusters and items asked, %.\n",
+        by_sample([row for row in rows if "2 points" in row["margins"]]),
+        "Rows outside their band:\n",
+        looks_outside(rows, found["bands"]),
+    ]
+
+
+def by_looks(rows: list[Row], cells: Callable[[list[Row]], list[str]], head: Sequence[str]) -> str:
+    """A line for each number of looks, share of changes and intraclass correlation."""
+    keys = sorted({(row["looks"], row["rate"], row["icc"]) for row in rows})
+    return table(
+        ("looks", "change", "ICC", *head),
+        (
+            [
+                str(number),
+                f"{100 * rate:g} %",
+                f"{icc:g}",
+                *cells([row for row in rows if (row["looks"], row["rate"], row["icc"]) == (number, rate, icc)]),
+            ]
+            for number, rate, icc in keys
+        ),
+        text=3,
+    )
+
+
+def _wrong(about: list[Row]) -> list[str]:
+    figures = ("passed", "passed_once", "failed", "failed_once")
+    return [percent(max(row["margins"]["at the margin"][figure] for row in about)) for figure in figures]
+
+
+def _right(about: list[Row]) -> list[str]:
+    cells = []
+    for margin, right in (("inside", "passed"), ("beyond", "failed")):
+        cells += [span([row["margins"][margin][figure] for row in about]) for figure in (right, f"{right}_once")]
+        cells.append(percent(_mean([row["margins"][margin]["clusters"] / row["clusters_listed"] for row in about])))
+    return cells
+
+
+def by_sample(rows: list[Row]) -> str:
+    """A line for each number of looks, sizes of clusters and share of changes."""
+    keys = list(dict.fromkeys((row["looks"], row["clusters"], row["rate"]) for row in rows))
+
+    def cells(about: list[Row]) -> list[str]:
+        found = [row["margins"]["2 points"] for row in about]
+        return [
+            span([one["passed"] for one in found]),
+            span([one["passed_once"] for one in found]),
+            *(
+                percent(_mean([one[what] / row[f"{what}_listed"] for one, row in zip(found, about, strict=True)]))
+                for what in ("clusters", "items")
+            ),
+        ]
+
+    return table(
+        ("looks", "clusters like", "change", "passes", "passes, once", "clusters", "items"),
+        (
+            [
+                str(number),
+                name,
+                f"{100 * rate:g} %",
+                *cells([row for row in rows if (row["looks"], row["clusters"], row["rate"]) == (number, name, rate)]),
+            ]
+            for number, name, rate in keys
+        ),
+        text=3,
+    )
+
+
+def looks_outside(rows: list[Row], found: list[Row]) -> str:
+    """Each row that is outside, by band."""
+    counted = [
+        (
+            band["name"],
+            str(row["looks"]),
+            row["clusters"],
+            f"{WAYS[row['directions']]}, {row['icc']:g}",
+            f"{100 * row['rate']:g} %",
+            f"{100 * row['worse']:.0f} %",
+            f"{100 * row['bands'][band['name']]['found']:.1f}",
+        )
+        for band in found
+        for row in rows
+        if not row["bands"][band["name"]]["inside"]
+    ]
+    if not counted:
+        return "None.\n"
+    return table(
+        ("band", "looks", "clusters like", "directions, ICC", "change", "of them worse", "found, %"), counted, text=4
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, text: int = 1) -> str:
@@ -125,7 +239,7 @@ def bands(found: list[Row]) -> str:
             (
                 f"**{band['name']}**" if band["inside"] < band["rows"] else band["name"],
                 band["what"],
-                f"at least {100 * band['least']:g}" if band["least"] else f"at most {100 * band['most']:g}",
+                f"at least {100 * band['least']:g}" if band["most"] == 1 else f"at most {100 * band['most']:g}",
                 band["reason"],
                 str(band["rows"]),
                 str(band["inside"]),
