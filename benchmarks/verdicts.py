@@ -41,6 +41,7 @@ LOOKS = 4
 PRUNED = [("magnitude", "0.1"), ("magnitude", "0.5"), ("random", "0.1"), ("random", "0.7"), ("wanda", "0.1")]
 RUNS = 500
 MARGIN = 0.02
+SHIFTS = 0.0, 0.005, 0.01, MARGIN, 0.05, 0.1
 CLUSTERS, PER_CLUSTER = 125, 16
 """As the ambiguous items of the planted benchmark."""
 
@@ -195,7 +196,7 @@ def secateur(*arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
     return done.returncode
 
 
-def scripted(targets: Sequence[str]) -> list[dict[str, object]]:
+def scripted(targets: Sequence[str], shifts: Sequence[float] = SHIFTS) -> list[dict[str, object]]:
     """How often the gate passes and fails candidates that have a known change of stereotypes."""
     items = planted_like_items()
     cluster = np.repeat(np.arange(CLUSTERS), PER_CLUSTER)
@@ -209,7 +210,7 @@ def scripted(targets: Sequence[str]) -> list[dict[str, object]]:
                 "criteria": {name: STOPPING["criteria"][name] for name in ("answers by letter", "stereotypes")},
             }
         )
-        for shift in (0.0, 0.005, 0.01, MARGIN, 0.05, 0.1):
+        for shift in shifts:
             generator = np.random.default_rng([7, round(shift * 1000)])
             outcomes, stopped = [], []
             for _ in range(RUNS):
