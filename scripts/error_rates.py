@@ -87,7 +87,7 @@ def looks(found: Row) -> list[str]:
         "Where nothing differs and the margin is 2 points, by sizes of clusters: how often it passes, %, lowest and "
         "highest of both intraclass correlations, and the mean share of clusters and items asked, %.\n",
         by_sample([row for row in rows if "2 points" in row["margins"]]),
-        "Rows outside their band:\n",
+        "Rows outside their band, and how often a single look gives the right outcome there, %:\n",
         looks_outside(rows, found["bands"]),
     ]
 
@@ -154,26 +154,29 @@ def by_sample(rows: list[Row]) -> str:
 
 
 def looks_outside(rows: list[Row], found: list[Row]) -> str:
-    """Each row that is outside, by band."""
-    counted = [
-        (
-            band["name"],
-            str(row["looks"]),
-            row["clusters"],
-            f"{WAYS[row['directions']]}, {row['icc']:g}",
-            f"{100 * row['rate']:g} %",
-            f"{100 * row['worse']:.0f} %",
-            f"{100 * row['bands'][band['name']]['found']:.1f}",
-        )
-        for band in found
-        for row in rows
-        if not row["bands"][band["name"]]["inside"]
-    ]
+    """Rows that are outside, by band and what was asked; and how often a single look gives the right outcome there."""
+    counted = []
+    for band in found:
+        margin, right = ("beyond", "failed_once") if band["name"] == "right fail, lost" else ("inside", "passed_once")
+        for number, name, rate in dict.fromkeys((row["looks"], row["clusters"], row["rate"]) for row in rows):
+            about = [row for row in rows if (row["looks"], row["clusters"], row["rate"]) == (number, name, rate)]
+            out = [row for row in about if not row["bands"][band["name"]]["inside"]]
+            if out:
+                counted.append(
+                    (
+                        band["name"],
+                        str(number),
+                        name,
+                        f"{100 * rate:g} %",
+                        f"{len(out)} of {len(about)}",
+                        span([row["bands"][band["name"]]["found"] for row in out]),
+                        span([row["margins"][margin][right] for row in out]),
+                    )
+                )
     if not counted:
         return "None.\n"
-    return table(
-        ("band", "looks", "clusters like", "directions, ICC", "change", "of them worse", "found, %"), counted, text=4
-    )
+    head = ("band", "looks", "clusters like", "change", "rows", "found, %", "right, once, %")
+    return table(head, counted, text=4)
 
 
 def _mean(values: Sequence[float]) -> float:
