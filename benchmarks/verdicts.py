@@ -135,7 +135,7 @@ def real_candidates(folder: Path, wanted: Sequence[str]) -> list[dict[str, objec
     few = STOPPING | {"policy": "few", "target": "templates", "benchmark": STOPPING["benchmark"] | {"limit": 60}}
     Path(policies["few"]).write_text(yaml.safe_dump(few), encoding="utf-8")
     whole = load_policy("planted").model_dump(mode="json", by_alias=True, exclude_none=True)
-    Path(policies["looks"]).write_text(yaml.safe_dump(whole | {"looks": LOOKS}), encoding="utf-8")
+    Path(policies["looks"]).write_text(yaml.safe_dump(whole | {"looks": LOOKS}, sort_keys=False), encoding="utf-8")
     rows = []
     asked = [(policy, name) for policy in wanted for name in candidates if policy != "few" or name == "wanda 0.1"]
     for policy, name in asked:
