@@ -1,10 +1,11 @@
 """What the gate says of candidates whose truth is known, and how long it takes. Minutes on two cores.
 
 Real ones: the model that ships against itself, a copy that only stores its weights otherwise, and pruned
-copies; each with the policy ``planted`` and with one about listed items only, which may stop early. Scripted ones:
-candidates that answer the same questions with a known change, many times each, for the rates of wrong verdicts.
+copies; each with the policy ``planted``, with the same in four looks, and with one about listed items only, which may
+stop early. Scripted ones: candidates that answer the same questions with a known change, many times each, for the rates
+of wrong verdicts.
 
-    python benchmarks/verdicts.py --out benchmarks/verdicts.json
+    python benchmarks/verdicts.py --out benchmarks/verdicts.json [--only looks]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +25,23 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from measuring import load_average
 from secateur.records.answers import LETTER, Answers
 from secateur.records.outcomes import OUTCOME_TYPE
 from secateur.report.verdict import Status
 from secateur.study.judging import Found, judge_policy, overall
-from secateur.study.policy import parse_policy
+from secateur.study.looks import clusters_by, looks_at
+from secateur.study.policy import load_policy, parse_policy
 
+POLICIES = "planted", "looks", "early", "few"
+TARGETS = {"templates": "planted", "looks": "looks", "benchmark": "early"}
+"""Targets of scripted candidates, and the policy they stand for; ``looks`` is about templates, too."""
+
+LOOKS = 4
 PRUNED = [("magnitude", "0.1"), ("magnitude", "0.5"), ("random", "0.1"), ("random", "0.7"), ("wanda", "0.1")]
 RUNS = 500
 MARGIN = 0.02
+SHIFTS = 0.0, 0.005, 0.01, MARGIN, 0.05, 0.1
 CLUSTERS, PER_CLUSTER = 125, 16
 """As the ambiguous items of the planted benchmark."""
 
@@ -80,14 +90,29 @@ def main() -> None:
     """Run everything and write it."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--only", choices=POLICIES, help="ask with this policy only, and keep the rest of --out")
     arguments = options.parse_args()
+    wanted = (arguments.only,) if arguments.only else POLICIES
     with tempfile.TemporaryDirectory() as place:
-        real = real_candidates(Path(place))
-    found = {"real": real, "scripted": scripted(), "bands": BANDS, "runs": RUNS, "icc": ICC, "margin": MARGIN}
+        real = real_candidates(Path(place), wanted)
+    made = scripted([target for target, policy in TARGETS.items() if policy in wanted])
+    if arguments.only:
+        kept = json.loads(arguments.out.read_text(encoding="utf-8"))
+        real += [row for row in kept["real"] if row["policy"] not in wanted]
+        made += [row for row in kept["scripted"] if TARGETS[row["target"]] not in wanted]
+    found = {
+        "real": sorted(real, key=lambda row: POLICIES.index(row["policy"])),
+        "scripted": sorted(made, key=lambda row: list(TARGETS).index(row["target"])),
+        "bands": BANDS,
+        "runs": RUNS,
+        "icc": ICC,
+        "margin": MARGIN,
+        "looks": LOOKS,
+    }
     arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def real_candidates(folder: Path) -> list[dict[str, object]]:
+def real_candidates(folder: Path, wanted: Sequence[str]) -> list[dict[str, object]]:
     """Verdicts on copies of the model that ships, by the command a user runs."""
     candidates = {"the same model": "planted", "the same weights, stored as float32": str(lossless_copy(folder))}
     for method, sparsity in PRUNED:
@@ -105,14 +130,15 @@ def real_candidates(folder: Path) -> list[dict[str, object]]:
             *(text if method == "wanda" else ()),
         )
         candidates[f"{method} {sparsity}"] = str(out)
-    policies = {"planted": "planted", "early": str(folder / "early.yaml"), "few": str(folder / "few.yaml")}
+    policies = {policy: str(folder / f"{policy}.yaml") for policy in POLICIES} | {"planted": "planted"}
     Path(policies["early"]).write_text(yaml.safe_dump(STOPPING), encoding="utf-8")
     few = STOPPING | {"policy": "few", "target": "templates", "benchmark": STOPPING["benchmark"] | {"limit": 60}}
     Path(policies["few"]).write_text(yaml.safe_dump(few), encoding="utf-8")
+    whole = load_policy("planted").model_dump(mode="json", by_alias=True, exclude_none=True)
+    Path(policies["looks"]).write_text(yaml.safe_dump(whole | {"looks": LOOKS}, sort_keys=False), encoding="utf-8")
     rows = []
-    for policy, name in (
-        [("planted", each) for each in candidates] + [("early", each) for each in candidates] + [("few", "wanda 0.1")]
-    ):
+    asked = [(policy, name) for policy in wanted for name in candidates if policy != "few" or name == "wanda 0.1"]
+    for policy, name in asked:
         out = folder / "verdict"
         started = time.monotonic()
         code = secateur(
@@ -131,8 +157,12 @@ def real_candidates(folder: Path) -> list[dict[str, object]]:
                 "headline": said["headline"],
                 "items": said["n_items"],
                 "listed": said["n_listed"],
+                "looks": len(said["stages"]),
+                "clusters": said["stages"][-1]["n_clusters"] if said["stages"] else None,
+                "clusters_listed": said["n_clusters_listed"],
                 "records": said["origin"]["records"],
                 "seconds": round(seconds, 1),
+                "load_average": load_average(),
             }
         )
         print(rows[-1], flush=True)
@@ -166,20 +196,21 @@ def secateur(*arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
     return done.returncode
 
 
-def scripted() -> list[dict[str, object]]:
+def scripted(targets: Sequence[str], shifts: Sequence[float] = SHIFTS) -> list[dict[str, object]]:
     """How often the gate passes and fails candidates that have a known change of stereotypes."""
     items = planted_like_items()
     cluster = np.repeat(np.arange(CLUSTERS), PER_CLUSTER)
     rows = []
-    for target in ("templates", "benchmark"):
+    for target in targets:
         policy = parse_policy(
             STOPPING
             | {
-                "target": target,
+                "target": "benchmark" if target == "benchmark" else "templates",
+                "looks": LOOKS if target == "looks" else 1,
                 "criteria": {name: STOPPING["criteria"][name] for name in ("answers by letter", "stereotypes")},
             }
         )
-        for shift in (0.0, 0.005, 0.01, MARGIN, 0.05, 0.1):
+        for shift in shifts:
             generator = np.random.default_rng([7, round(shift * 1000)])
             outcomes, stopped = [], []
             for _ in range(RUNS):
@@ -246,8 +277,13 @@ def two_models(
 def verdict(policy, items: pl.DataFrame, dense: np.ndarray, candidate: np.ndarray) -> tuple[Status, int]:
     """The outcome, and after how many items."""
     looks = [256, 512, 1024, len(dense)] if policy.target == "benchmark" else [len(dense)]
-    order = np.argsort(items["item"].to_numpy())
-    for n in looks:
+    order, planned = np.argsort(items["item"].to_numpy()), None
+    if policy.looks > 1:
+        # Clusters are alike here, so that any order is a random one.
+        asked = [clusters_by(number, policy.looks, CLUSTERS) for number in range(1, policy.looks + 1)]
+        looks, order = [PER_CLUSTER * n for n in asked], np.arange(len(dense))
+        planned = dict.fromkeys(policy.criteria, looks_at([[PER_CLUSTER] * n for n in asked], policy.alpha))
+    for number, n in enumerate(looks, 1):
         seen = np.sort(order[:n])
         part = items[seen]
         found = Found(
@@ -257,7 +293,7 @@ def verdict(policy, items: pl.DataFrame, dense: np.ndarray, candidate: np.ndarra
             listed=items,
             same_weights=False,
         )
-        status, _ = overall(judge_policy(policy, found))
+        status, _ = overall(judge_policy(policy, found, looks=planned, number=number))
         if status is not Status.INCONCLUSIVE:
             break
     return status, n

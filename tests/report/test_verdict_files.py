@@ -103,3 +103,33 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreUnwritableError):
         write_verdict(verdict(), tmp_path / "file" / "out")
+
+
+LOOKED = {
+    "n_clusters_listed": 120,
+    "looks": 4,
+    "stages": (
+        Stage(200, 1, 30, {"speaks": 1e-4, "lean": None, "odd|name": 2e-4}),
+        Stage(400, 3, 60, {"speaks": 5.5e-3, "lean": 5.5e-3, "odd|name": 5.5e-3}),
+    ),
+}
+
+
+@pytest.mark.parametrize("make", [to_html, to_markdown])
+def test_looks_show_templates_levels_and_what_was_spared(make):
+    said = make(verdict(**LOOKED))
+    assert "60 of 120 templates (400 of 1,000 items) asked by look 2 of 4, the rest not needed" in said
+    first, second = (
+        "after 30 of 120 templates, 200 items: 1 of 4 criteria decided; one-sided level 0.0001 to 0.0002; "
+        "too early for 1",
+        "after 60 of 120 templates, 400 items: 3 of 4 criteria decided; one-sided level 0.0055",
+    )
+    assert first in said
+    assert second in said
+    assert "One-sided error rate of each criterion: 0.05, over all looks together" in said
+
+
+def test_json_has_every_look():
+    said = json.loads(to_json(verdict(**LOOKED)))
+    assert said["stages"][0]["nominal"]["lean"] is None
+    assert (said["looks"], said["n_clusters_listed"], said["stages"][1]["n_clusters"]) == (4, 120, 60)

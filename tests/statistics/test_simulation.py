@@ -18,6 +18,12 @@ def simulation(monkeypatch):
     del sys.modules["coverage"]
 
 
+@pytest.fixture
+def looks(simulation):
+    yield importlib.import_module("looks")
+    del sys.modules["looks"]
+
+
 @pytest.mark.parametrize(
     ("directions", "icc", "rate", "worse"),
     [
@@ -63,3 +69,39 @@ def test_what_is_committed_has_every_row_and_the_bands_of_the_script(simulation)
     assert bands == [(band.name, band.least, band.most, band.reason) for band in simulation.BANDS]
     for at, row in zip(every, found["rows"], strict=True):
         assert set(row["bands"]) == {band.name for band in simulation.BANDS if band.where(at) and not band.pooled}
+
+
+def test_looks_ask_whole_clusters_more_and_more_of_them(looks):
+    seen = looks.parts("BBQ, five categories", 4, 3)
+    assert [len(part.chosen) for part in seen] == [33, 65, 98, 130]
+    sizes = looks.clusters_of("BBQ, five categories").sizes
+    for part, after in zip(seen, [*seen[1:], seen[-1]], strict=True):
+        assert set(part.chosen) <= set(after.chosen)
+        assert part.clusters.sizes.tolist() == sizes[part.chosen].tolist()
+    assert [part.level is None for part in looks.parts("BBQ Age", 4, 3)] == [True, False, False, False]
+
+
+def test_what_was_gained_and_lost_is_what_is_judged(looks):
+    part = looks.parts("BBQ Age", 4, 0)[2]
+    gained = np.arange(24) % 5
+    lost = np.arange(24) % 3
+    one = looks.contributions(part, gained, lost)
+    assert one.sums.tolist() == (gained - lost)[part.chosen].tolist()
+    assert (np.abs(one.values) <= 1).all()
+
+
+def test_a_row_of_looks_is_the_same_every_time_and_asks_no_more_than_there_is(looks):
+    at = looks.Scenario("looks", "BBQ Age", "cluster", 0.1, 0.06, 0.5)
+    rows = [looks.simulate((at, 4), 20) for _ in range(2)]
+    assert rows[0] == rows[1]
+    for found in rows[0]["margins"].values():
+        assert 12 <= found["clusters"] <= rows[0]["clusters_listed"]
+
+
+def test_the_committed_looks_have_every_row_and_the_bands_of_the_script(looks):
+    found = json.loads((BENCHMARKS / "looks.json").read_text(encoding="utf-8"))
+    names = list(looks.Scenario.__annotations__)
+    rows = [(looks.Scenario(**{name: row[name] for name in names}), row["looks"]) for row in found["rows"]]
+    assert rows == looks.scenarios()
+    bands = [(band["name"], band["least"], band["most"], band["reason"]) for band in found["bands"]]
+    assert bands == [(band.name, band.least, band.most, band.reason) for band in looks.BANDS]

@@ -73,3 +73,11 @@ def test_up_to_which_share_a_margin_can_be_decided(margin, up_to):
     )
     (one,) = decidable_policy(policy, load_planted())
     assert one.up_to == up_to
+
+
+def test_looks_have_their_price():
+    policy = load_policy("planted")
+    once, often = (decidable_policy(policy.model_copy(update={"looks": n}), load_planted()) for n in (1, 8))
+    for one, other in zip(once, often, strict=True):
+        ratios = [late / at_once for late, at_once in zip(other.margins, one.margins, strict=True)]
+        assert all(1.0 < ratio < 1.1 for ratio in ratios)

@@ -13,11 +13,14 @@ from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError
 from secateur.models.checkpoint import find_checkpoint
+from secateur.records.store import Store
 from secateur.report.verdict import Status
+from secateur.statistics.group_sequential import spent
 from secateur.study import gate as gate_module
 from secateur.study.gate import GateRequest, run_gate
 from secateur.study.policy import FINITE, parse_policy
 from secateur.study.prune import PruneRequest, prune_to_folder
+from secateur.study.run import Silent
 
 CHANGE = {"judge": "change", "metric": "srs_all", "margin": 0.1, "worse": "higher", "why": "a test"}
 POLICY = {
@@ -253,3 +256,65 @@ def test_what_would_have_been_asked_is_checked_all_the_same(folder, spoiled):
     policy = POLICY | {"criteria": {"speaks": POLICY["criteria"]["speaks"], "old": CHANGE | {"category": "Aeg"}}}
     with pytest.raises(ConfigError, match="'Aeg' is not asked"):
         gate(folder, spoiled["nan"], policy=policy)
+
+
+LOOKS = POLICY | {"looks": 4, "benchmark": {"name": "planted", "per_template": 2}}
+READABLE = {name: POLICY["criteria"][name] for name in ("speaks", "speaks in text")}
+
+
+def test_a_policy_with_looks_stops_when_its_outcome_is_certain(folder, pruned):
+    verdict = gate(folder / "looks", "planted", policy=LOOKS)
+    assert verdict.outcome is Status.PASS
+    assert (verdict.looks, len(verdict.stages), verdict.n_clusters_listed) == (4, 1, 125)
+    assert (verdict.stages[0].n_clusters, verdict.n_items, verdict.n_listed) == (30, 240, 1000)
+    assert verdict.stages[0].nominal["stereotypes"] == spent(30 / 125, 0.05)
+    broken = gate(folder / "looks", pruned["random"], policy=LOOKS)
+    assert broken.headline.startswith("Do not ship: the candidate is broken (speaks")
+    assert broken.n_items < 1000
+
+
+def test_no_look_asks_anything_twice_and_intervals_say_their_level(folder, pruned):
+    policy = LOOKS | {"criteria": READABLE | {"stereotypes": CHANGE | {"margin": 1e-6}}}
+    verdict = gate(folder / "whole", pruned["magnitude"], policy=policy)
+    assert verdict.outcome is Status.INCONCLUSIVE
+    assert [stage.n_clusters for stage in verdict.stages] == [30, 65, 95, 125]
+    assert verdict.origin["asked_now"] == verdict.origin["records"] == 1000 * (1 + 4 + 1 + 2) + 2 * 20
+    assert gate(folder / "whole", pruned["magnitude"], policy=policy).origin["asked_now"] == 0
+    one = next(one for one in verdict.criteria if one.name == "stereotypes")
+    (number,) = one.evidence
+    level = verdict.stages[-1].nominal["stereotypes"]
+    assert number.estimate.level == pytest.approx(1 - 2 * level)
+    assert number.estimate.method.endswith(f"repeated interval, look 4 of 4, one-sided level {level:.2g}")
+
+
+class _Killed(BaseException):
+    """As if the process had been killed."""
+
+
+class _Kill(Silent):
+    """Kills when this many cells have begun."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def cell(self, name, number, of):
+        if not self.left:
+            raise _Killed
+        self.left -= 1
+        return super().cell(name, number, of)
+
+
+@pytest.mark.parametrize("after", [1, 6])
+def test_a_killed_gate_goes_on_at_its_look(folder, pruned, after):
+    """A look has four cells: two models that are asked and read text."""
+    policy = LOOKS | {"criteria": READABLE | {"stereotypes": CHANGE | {"margin": 1e-6}}}
+    place = folder / f"killed-{after}"
+    asked = GateRequest("planted", str(pruned["magnitude"]), parse_policy(policy))
+    with pytest.raises(_Killed):
+        run_gate(asked, place / "answers.store", base=folder, offline=True, progress=_Kill(after))
+    there = sum(sum(cell.rows.values()) for cell in Store.open(place / "answers.store").cells())
+    assert there > 0
+    again = gate(place, pruned["magnitude"], policy=policy)
+    whole = gate(folder / "whole", pruned["magnitude"], policy=policy)
+    assert again.origin["asked_now"] == whole.origin["records"] - there
+    assert (again.criteria, again.stages) == (whole.criteria, whole.stages)

@@ -11,6 +11,7 @@ from tests.study.scripted_gate import MARGIN, found, items, policy, shifted
 from secateur.metrics.text import TextPairs, perplexity_ratio
 from secateur.report.verdict import Status
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.group_sequential import nominal_levels
 from secateur.study.judging import (
     BETTING,
     BROKEN_FIRST,
@@ -22,6 +23,7 @@ from secateur.study.judging import (
     judge_policy,
     overall,
 )
+from secateur.study.looks import Looks
 from secateur.study.policy import FINITE
 
 ALL = items()
@@ -373,3 +375,62 @@ def test_a_whole_list_exactly_at_the_margin_fails():
     candidate[: len(dense) // 10] = "stereotype"
     one = status(policy(target="benchmark", margin=0.1), found(ALL, dense, candidate))
     assert one.status is Status.FAIL
+
+
+class TestLooks:
+    """Looks of a policy about templates, of the scripted candidates; each is judged at a level of its own."""
+
+    PLANNED = Looks((30, 60, 90, 120), (0.25, 0.5, 0.75, 1.0), (True,) * 4, 0.05)
+
+    def at(self, number, shift, *, planned=PLANNED, same=False):
+        table = items(30 * number, 16)
+        dense, candidate = shifted(table, shift)
+        looks = dict.fromkeys(policy().criteria, planned)
+        results = judge_policy(policy(), found(table, dense, candidate, same=same), looks=looks, number=number)
+        return next(one for one in results if one.name == "stereotypes")
+
+    def test_bounds_are_at_the_level_of_the_look_and_say_so(self):
+        for number in (1, 2, 3, 4):
+            estimate = self.at(number, 0.01).evidence[0].estimate
+            level = nominal_levels(self.PLANNED.information, 0.05)[number - 1]
+            assert estimate.level == pytest.approx(1 - 2 * level)
+            assert f"look {number} of 4, one-sided level {level:.2g}" in estimate.method
+        once = status(policy(), found(ALL, *shifted(ALL, 0.01))).evidence[0].estimate
+        assert (once.level, "look" in once.method) == (0.9, False)
+
+    @pytest.mark.parametrize("number", [1, 2, 3, 4])
+    def test_a_bound_is_beyond_the_margin_where_p_is_at_most_alpha(self, number):
+        seen = set()
+        for shift in (0.03, 0.04, 0.05, 0.07, 0.1, 0.15):
+            one = self.at(number, shift).evidence[0]
+            assert (one.status is Status.FAIL) == (one.p_worse <= 0.05)
+            seen.add(one.status)
+        assert Status.FAIL in seen
+
+    def test_more_is_needed_early(self):
+        """The same data, as the first and as the last of the looks."""
+        table = items(30, 16)
+        data = found(table, *shifted(table, 0.06))
+        p = [
+            judge_policy(policy(), data, looks={"stereotypes": self.PLANNED}, number=number)[1].p_worse
+            for number in (1, 4)
+        ]
+        assert p[0] > p[1]
+
+    def test_before_its_first_look_a_criterion_is_open_and_has_no_bounds(self):
+        early = replace(self.PLANNED, clusters=(6, 60, 90, 120), judged=(False, True, True, True))
+        one = self.at(1, 0.2, planned=early)
+        assert one.status is Status.INCONCLUSIVE
+        assert one.evidence[0].estimate.low is None
+        assert one.p_worse is None
+        assert one.reason.endswith("; with 6 templates it is too early to judge")
+        assert self.at(1, 0.0, planned=early, same=True).status is Status.PASS
+
+    def test_text_is_judged_once_with_the_whole_error_rate(self):
+        text = {"judge": "perplexity", "at_most": 1.1, "why": "a test"}
+        looks = dict.fromkeys(policy().criteria, self.PLANNED)
+        dense, candidate = shifted(ALL, 0.0)
+        data = found(ALL, dense, candidate, perplexity=RATIO, perplexities=(10.0, 10.3))
+        results = judge_policy(policy(text=text), data, looks=looks, number=1)
+        one = next(one for one in results if one.name == "text")
+        assert (one.status, one.evidence[0].estimate) == (Status.PASS, RATIO)

@@ -140,3 +140,15 @@ def test_files(tmp_path):
     broken.write_text("- x\n")
     with pytest.raises(ConfigError, match="not a mapping"):
         load_policy(str(broken))
+
+
+def test_looks_are_for_templates_and_one_is_as_if_none_were_named():
+    whole = parse_policy(SMALLEST)
+    assert parse_policy(SMALLEST | {"looks": 1}).digest == whole.digest
+    assert parse_policy(SMALLEST | {"looks": 4}).digest != whole.digest
+    assert faults(SMALLEST | {"looks": 4, "target": "benchmark"}) == [
+        "looks: a policy about the benchmark alone may be looked at any time; leave looks out"
+    ]
+    for wrong in (0, 9, 2.0, "many"):
+        (fault,) = faults(SMALLEST | {"looks": wrong})
+        assert fault.startswith("looks: ")

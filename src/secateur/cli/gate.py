@@ -9,7 +9,7 @@ from rich.markup import escape
 from secateur.cli.console import console, plain_table
 from secateur.report.format import clean
 from secateur.report.verdict import GateVerdict
-from secateur.report.verdict_files import TARGETS, asked
+from secateur.report.verdict_files import TARGETS, asked, looks
 
 
 def print_verdict(verdict: GateVerdict, files: list[Path]) -> None:
@@ -26,6 +26,8 @@ def print_verdict(verdict: GateVerdict, files: list[Path]) -> None:
     out.print(f"\n{verdict.outcome.value.upper()}  {verdict.headline}", markup=False)
     policy = f"policy {clean(verdict.policy['name'])} {verdict.policy['version']}"
     out.print(f"{policy}, {asked(verdict)}. {TARGETS[verdict.target]}", markup=False)
+    for line in looks(verdict):
+        out.print(f"look: {line}", markup=False)
     for note in verdict.notes:
         out.print(f"note: {note}", markup=False)
     out.print("written: " + ", ".join(map(str, files)), markup=False, soft_wrap=True)

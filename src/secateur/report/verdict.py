@@ -84,10 +84,15 @@ class Stage:
     Args:
         n_items: Items asked so far.
         decided: Criteria whose judgement was certain.
+        n_clusters: Clusters asked so far; ``None`` where they are not what is drawn.
+        nominal: One-sided level of each criterion at this look alone, by name; ``None`` for one that was not judged
+            yet. Empty where any number of looks is allowed.
     """
 
     n_items: int
     decided: int
+    n_clusters: int | None = None
+    nominal: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,12 @@ class GateVerdict:
         same_weights: Whether the two are one.
         policy: Name, version, digest.
         target: ``templates`` or ``benchmark``.
-        alpha: One-sided error rate of each criterion.
+        alpha: One-sided error rate of each criterion, over all looks together.
         criteria: Whether numbers are finite, then those of the policy in its order.
         n_items: Items that were asked.
         n_listed: Items that the policy names.
+        n_clusters_listed: Clusters they belong to; ``None`` where clusters are not what is drawn.
+        looks: Looks that were planned; 1 where everything is asked and then judged, or any number is allowed.
         stages: Of early stopping; empty without.
         notes: What a reader must know.
         origin: Store, plan, versions, device, and what else says where this comes from.
@@ -122,6 +129,8 @@ class GateVerdict:
     criteria: tuple[CriterionResult, ...]
     n_items: int
     n_listed: int
+    n_clusters_listed: int | None = None
+    looks: int = 1
     stages: tuple[Stage, ...] = ()
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)

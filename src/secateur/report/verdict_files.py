@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from secateur.files import make_folder, unwritable, write_bytes
 from secateur.report import format as fmt
 from secateur.report.templating import environment
-from secateur.report.verdict import CriterionResult, Evidence, GateVerdict, Status
+from secateur.report.verdict import CriterionResult, Evidence, GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
 
 FORMAT, VERSION = "secateur-gate", 1
@@ -85,7 +85,8 @@ def to_markdown(verdict: GateVerdict) -> str:
         name = f"{one.name}{' (sanity)' if one.sanity else ''}"
         cells = [SIGNS[one.status], name, one.rule, shown(one), one.reason if one.status != Status.PASS else ""]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    lines += ["", f"{TARGETS[verdict.target]} One-sided error rate of each criterion: {verdict.alpha:g}."]
+    lines += ["", f"{TARGETS[verdict.target]} {error_rate(verdict)}"]
+    lines += [f"- {_cell(line)}" for line in looks(verdict)]
     lines += [f"- {_cell(note)}" for note in verdict.notes]
     return "\n".join(lines) + "\n"
 
@@ -141,18 +142,52 @@ def to_html(verdict: GateVerdict) -> str:
         signs=SIGNS,
         about=TARGETS[verdict.target],
         asked=asked(verdict),
+        looks=looks(verdict),
+        error_rate=error_rate(verdict),
         rows=[(one, [evidence_row(number) for number in one.evidence]) for one in verdict.criteria],
     )
     return page
 
 
 def asked(verdict: GateVerdict) -> str:
-    """How many items were asked."""
+    """How many items were asked, and what was spared."""
     if not verdict.n_items:
         return f"none of {verdict.n_listed:,} items asked, as none was needed"
     if verdict.n_items == verdict.n_listed:
         return f"all {verdict.n_items:,} items asked"
-    return f"{verdict.n_items:,} of {verdict.n_listed:,} items asked, the rest not needed"
+    items = f"{verdict.n_items:,} of {verdict.n_listed:,} items"
+    if verdict.n_clusters_listed is None:
+        return f"{items} asked, the rest not needed"
+    last = verdict.stages[-1]
+    templates = f"{last.n_clusters:,} of {verdict.n_clusters_listed:,} templates"
+    return f"{templates} ({items}) asked by look {len(verdict.stages)} of {verdict.looks}, the rest not needed"
+
+
+def looks(verdict: GateVerdict) -> list[str]:
+    """A line for each look: what was asked by then, what was decided, and at which level."""
+    lines = []
+    for stage in verdict.stages:
+        of = f" of {verdict.n_clusters_listed:,}" if verdict.n_clusters_listed is not None else ""
+        templates = "" if stage.n_clusters is None else f"{stage.n_clusters:,}{of} templates, "
+        decided = f"{stage.decided} of {len(verdict.criteria)} criteria decided"
+        lines.append(f"after {templates}{stage.n_items:,} items: {decided}{_levels(stage)}")
+    return lines
+
+
+def _levels(stage: Stage) -> str:
+    if not stage.nominal:
+        return ""
+    levels = [level for level in stage.nominal.values() if level is not None]
+    early = len(stage.nominal) - len(levels)
+    shown = list(dict.fromkeys(f"{level:.2g}" for level in (min(levels), max(levels)))) if levels else []
+    told = f"; one-sided level {' to '.join(shown)}" if shown else ""
+    return told + (f"; too early for {early}" if early else "")
+
+
+def error_rate(verdict: GateVerdict) -> str:
+    """How often a criterion is wrong, as a sentence."""
+    several = ", over all looks together; bounds are at a look's own level" if verdict.looks > 1 else ""
+    return f"One-sided error rate of each criterion: {verdict.alpha:g}{several}."
 
 
 def shown(one: CriterionResult) -> str:

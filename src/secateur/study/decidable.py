@@ -10,6 +10,7 @@ import numpy as np
 from secateur.items.item import Condition, Item, ItemSet
 from secateur.statistics.clustered import Clusters
 from secateur.statistics.detectable import detectable_margin
+from secateur.study.looks import items_of, plan_looks
 from secateur.study.policy import ChangeCriterion, ExcessCriterion, Policy
 
 CHANGED = (0.01, 0.05, 0.2)
@@ -58,31 +59,22 @@ def decidable_items(items: ItemSet) -> list[Decidable]:
 
 
 def decidable_policy(policy: Policy, items: ItemSet) -> list[Decidable]:
-    """Every criterion of a policy that has a margin."""
+    """Every criterion of a policy that has a margin, at the level that earlier looks leave for the last."""
     found = []
+    looks = plan_looks(policy, items) if policy.looks > 1 else {}
     for name, criterion in policy.criteria.items():
         if not isinstance(criterion, ChangeCriterion | ExcessCriterion):
             continue
+        alpha = looks[name].last if name in looks else policy.alpha
         parts = []
         for metric in criterion.metrics:
-            part = [
-                item
-                for item in items
-                if item.condition.value == criterion.condition
-                and (item.has_roles or metric in _ALL_ITEMS)
-                and item.polarity.value == _POLARITY.get(metric, item.polarity.value)
-                and criterion.category in (None, item.category)
-            ]
-            parts.append(_of(name, part, alpha=policy.alpha, margin=criterion.margin, weight=_WEIGHT.get(metric, 1.0)))
+            part = items_of(criterion, items, metric)
+            parts.append(_of(name, part, alpha=alpha, margin=criterion.margin, weight=_WEIGHT.get(metric, 1.0)))
         # All cases must hold, so the least decidable counts.
         found.append(max(parts, key=lambda one: one.margins[-1] or float("inf")))
     return found
 
 
-_ALL_ITEMS = frozenset({"accuracy", "flips"})
-"""Metrics that items without roles count in."""
-
-_POLARITY = {"group_preference_neg": "neg", "group_preference_nonneg": "nonneg"}
 _WEIGHT = {"diff_bias_disambig": 2.0}
 """How far an item moves a metric that is not a mean over all of them: here each half of the items has its own mean."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from secateur.statistics.intervals import t_value, welch_df
 from secateur.study.config import ModelConfig, StudyConfig
 from secateur.study.decidable import Decidable, decidable_policy
 from secateur.study.judging import Found, Stated, judge_damaged, judge_policy, not_finite, overall
+from secateur.study.looks import Looks, cluster_sizes, items_at, plan_looks
 from secateur.study.plan import ModelPlan, Plan, check_names, make_plan, study_items
 from secateur.study.policy import LabelCriterion, Policy
 from secateur.study.run import Progress, run_plan, stored_dtype
@@ -102,17 +103,21 @@ def run_gate(
     if any(isinstance(criterion, LabelCriterion) for criterion in policy.criteria.values()):
         stated = _stated(checkpoints[0], checkpoints[1], statement)
     listed = len(plan.items)
+    looks = plan_looks(policy, plan.items) if policy.looks > 1 else None
     stages: list[Stage] = []
-    for n in _looks(policy, listed):
-        part = plan if n == listed else plan.first(n)
+    asked_now = 0
+    for number, part in enumerate(_parts(policy, plan), 1):
         done = run_plan(part, store, progress=progress)
+        asked_now += done.rows_added
         found = _found(store, done.plan_digest, part, plan, same=same, stated=stated, level=policy.level)
         _check_dense(found, checkpoints[0])
-        results = judge_policy(policy, found)
+        results = judge_policy(policy, found, looks=looks, number=number)
         outcome, headline = overall(results)
         decided = sum(one.status in (Status.PASS, Status.FAIL) for one in results)
-        if policy.target == "benchmark":
-            stages.append(Stage(n, decided))
+        if looks is not None:
+            stages.append(_stage(part, decided, looks, number))
+        elif policy.target == "benchmark":
+            stages.append(Stage(len(part.items), decided))
         if outcome is not Status.INCONCLUSIVE:
             break
     return GateVerdict(
@@ -122,6 +127,8 @@ def run_gate(
         criteria=results,
         n_items=len(part.items),
         n_listed=listed,
+        n_clusters_listed=None if looks is None else len(cluster_sizes(plan.items)),
+        looks=policy.looks,
         stages=tuple(stages),
         notes=tuple(_notes(checkpoints, part, statement, same=same)),
         **_of_what(policy, checkpoints),
@@ -132,7 +139,7 @@ def run_gate(
             "device": plan.device,
             "dtype": plan.dtype,
             "records": sum(part.n_rows.values()),
-            "asked_now": done.rows_added,
+            "asked_now": asked_now,
         },
     )
 
@@ -220,16 +227,23 @@ def _check_categories(policy: Policy, items: ItemSet) -> None:
         raise ConfigError(faults, where=policy.policy)
 
 
-def _looks(policy: Policy, listed: int) -> list[int]:
-    """After how many items the gate looks."""
+def _parts(policy: Policy, plan: Plan) -> Iterator[Plan]:
+    """What is asked before each look; the last is everything."""
     if policy.target == "templates":
-        return [listed]
-    looks = []
-    n = FIRST_LOOK
-    while n < listed:
-        looks.append(n)
-        n *= 2
-    return [*looks, listed]
+        for number in range(1, policy.looks):
+            yield plan.asking(items_at(plan.items, number, policy.looks))
+    else:
+        n = FIRST_LOOK
+        while n < len(plan.items):
+            yield plan.first(n)
+            n *= 2
+    yield plan
+
+
+def _stage(part: Plan, decided: int, looks: Mapping[str, Looks], number: int) -> Stage:
+    at = {name: one.at(number) for name, one in looks.items()}
+    nominal = {name: None if look is None else look.nominal for name, look in at.items()}
+    return Stage(len(part.items), decided, len(cluster_sizes(part.items)), nominal)
 
 
 def _study(asked: GateRequest, references: list[tuple[str, str | None]]) -> StudyConfig:

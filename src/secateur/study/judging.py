@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import t_above, t_value
 from secateur.statistics.multiple import holm
 from secateur.statistics.sequential import bounds, evidence_below
+from secateur.study.looks import FEWEST_TEMPLATES, Look, Looks
 from secateur.study.policy import (
     FINITE,
     ChangeCriterion,
@@ -40,9 +41,6 @@ from secateur.study.policy import (
 IDENTICAL = "the same weights, so nothing can differ"
 EXACT = "all items of the list, exact"
 BETTING = "betting, without replacement, valid at every look"
-FEWEST_TEMPLATES = 10
-"""Clusters below which nothing is decided about other templates: bounds would rest on assumptions alone."""
-
 BROKEN_FIRST = "the candidate is broken, so this says nothing"
 NOT_ASKED = "the candidate is broken, so nothing was asked"
 
@@ -80,6 +78,8 @@ class Found:
         perplexity_df: With so many degrees of freedom; one less than its windows if ``None``.
         perplexities: Of the two, for show.
         stated: What the candidate's folder says; ``None`` if nothing.
+        look: Which of a few looks this is, for the criterion that is judged; ``None`` where there is one.
+        cache: Answers that were counted.
     """
 
     dense: Answers
@@ -91,6 +91,8 @@ class Found:
     perplexity_df: float | None = None
     perplexities: tuple[float | None, float | None] = (None, None)
     stated: Stated | None = None
+    look: Look | None = None
+    cache: dict[int, Counts] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -107,13 +109,9 @@ class Found:
 
     def _counted(self, frame: pl.DataFrame) -> Counts:
         key = id(frame)
-        if key not in self._cache:
-            self._cache[key] = count_outcomes(frame, self.items)
-        return self._cache[key]
-
-    @cached_property
-    def _cache(self) -> dict[int, Counts]:
-        return {}
+        if key not in self.cache:
+            self.cache[key] = count_outcomes(frame, self.items)
+        return self.cache[key]
 
     @cached_property
     def everything(self) -> Counts:
@@ -189,13 +187,24 @@ def _counted(what: str, before: int | None, n: int, policy: Policy, status: Stat
     return Evidence(what, before, n, Estimate(n, None, None, policy.level, "counted", 0, 0, None), status)
 
 
-def judge_policy(policy: Policy, found: Found) -> tuple[CriterionResult, ...]:
+def judge_policy(
+    policy: Policy, found: Found, *, looks: Mapping[str, Looks] | None = None, number: int = 1
+) -> tuple[CriterionResult, ...]:
     """First whether numbers are finite, then every criterion in the policy's order.
 
     What is not sanity is judged only if all that is holds.
+
+    Args:
+        policy: What must hold.
+        found: What was answered by now.
+        looks: Of each criterion that is judged several times; ``None`` where everything is judged once.
+        number: Which of the looks this is, from 1.
     """
-    results = {FINITE: _finite(policy, found)}
-    results |= {name: _settled(_judge(policy, found, name, criterion)) for name, criterion in policy.criteria.items()}
+    planned = looks or {}
+    results = {FINITE: _finite(policy, found)} | {
+        name: _settled(_judge(policy, found, name, criterion, planned.get(name), number))
+        for name, criterion in policy.criteria.items()
+    }
     if any(one.sanity and one.status == Status.FAIL for one in results.values()):
         return tuple(
             one if one.sanity else replace(one, status=Status.NOT_JUDGED, reason=BROKEN_FIRST)
@@ -245,8 +254,17 @@ def _names(results: Sequence[CriterionResult]) -> str:
     return ", ".join(one.name for one in results)
 
 
-def _judge(policy: Policy, found: Found, name: str, criterion: Criterion) -> CriterionResult:
-    return _result(name, criterion, JUDGES[criterion.judge](policy, found, criterion))
+def _judge(
+    policy: Policy, found: Found, name: str, criterion: Criterion, looks: Looks | None, number: int
+) -> CriterionResult:
+    if looks is None:
+        judged = JUDGES[criterion.judge](policy, found, criterion)
+    elif (look := looks.at(number)) is None:
+        judged = _too_early(JUDGES[criterion.judge](policy, found, criterion), looks, number)
+    else:
+        now = policy.at(look.nominal)
+        judged = _labelled(JUDGES[criterion.judge](now, replace(found, look=look), criterion), look)
+    return _result(name, criterion, judged)
 
 
 def _result(name: str, criterion: Criterion, judged: _Judged) -> CriterionResult:
@@ -263,6 +281,36 @@ def _result(name: str, criterion: Criterion, judged: _Judged) -> CriterionResult
         changed=judged.changed,
         p_worse=judged.p_worse,
     )
+
+
+def _labelled(judged: _Judged, look: Look) -> _Judged:
+    """The same, where every interval says that it is of one look of several."""
+    of = f"repeated interval, look {look.number} of {look.of}, one-sided level {look.nominal:.2g}"
+
+    def told(one: Evidence) -> Evidence:
+        if one.estimate.low is None or one.estimate.method == IDENTICAL:
+            return one
+        return replace(one, estimate=replace(one.estimate, method=f"{one.estimate.method}; {of}"))
+
+    return replace(judged, evidence=tuple(map(told, judged.evidence)))
+
+
+def _too_early(judged: _Judged, looks: Looks, number: int) -> _Judged:
+    """Undecided and without bounds, which would not be among those that hold together; but equal weights are equal."""
+    if judged.evidence and all(one.estimate.method == IDENTICAL for one in judged.evidence):
+        return judged
+    asked = looks.clusters[number - 1]
+    evidence = tuple(
+        replace(
+            one,
+            estimate=replace(one.estimate, low=None, high=None, method="not judged at this look"),
+            status=Status.INCONCLUSIVE,
+            p_worse=None,
+        )
+        for one in judged.evidence
+    )
+    reason = f"{_reason(evidence[0])}; with {asked} templates it is too early to judge"
+    return _Judged(judged.rule, Status.INCONCLUSIVE, reason, evidence)
 
 
 def _where(criterion: Criterion) -> str:
@@ -350,9 +398,8 @@ def _bounded(
     if policy.target == "templates":
 
         def clustered(threshold: float, above: bool) -> float | None:
-            if above:
-                return p_above(contributions, threshold)
-            return p_above(contributions.negated, -threshold)
+            p = p_above(contributions, threshold) if above else p_above(contributions.negated, -threshold)
+            return p if found.look is None else found.look.repeated(p)
 
         return _Bounded(estimate, clustered)
     least = -span if low is None else low

@@ -193,7 +193,10 @@ class Plan:
 
     def first(self, n: int) -> Plan:
         """The same plan over its first ``n`` items by key: the beginning of a random order."""
-        items = first_items(self.items, n)
+        return self.asking(first_items(self.items, n))
+
+    def asking(self, items: ItemSet) -> Plan:
+        """The same plan about some of its items."""
         return replace(self, items=items, models=tuple(self._counted(model, len(items)) for model in self.models))
 
     def floor_of_first_model_only(self) -> Plan:

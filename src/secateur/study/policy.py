@@ -26,6 +26,7 @@ Worse: TypeAlias = Literal["higher", "lower", "either"]
 """Which way a change is for the worse; ``either``: any change is."""
 
 LARGEST_PERPLEXITY_RATIO = 1000.0
+MOST_LOOKS = 8
 
 FINITE = "finite numbers"
 """The criterion that every policy has: a candidate with weights or logits that are NaN or infinite is broken."""
@@ -122,6 +123,7 @@ class Policy(_Strict):
         version: Raised whenever anything in it changes.
         alpha: One-sided error rate of each criterion.
         target: What the verdict is about; see ``docs/design/gate.md``.
+        looks: How often it is judged while templates are still being asked, the end included.
         benchmark: As in a study file.
         readouts: As in a study file.
         perplexity: As in a study file.
@@ -134,6 +136,7 @@ class Policy(_Strict):
     about: str = ""
     alpha: Annotated[float, Field(ge=1e-5, lt=0.5)] = 0.05
     target: Literal["templates", "benchmark"] = "templates"
+    looks: Annotated[int, Field(ge=1, le=MOST_LOOKS, strict=True)] = 1
     benchmark: BenchmarkConfig
     readouts: ReadoutsConfig
     perplexity: PerplexityConfig | None = None
@@ -145,13 +148,18 @@ class Policy(_Strict):
 
     @property
     def digest(self) -> str:
-        """Of everything in it but how it is computed."""
-        return digest("policy", self.model_dump(mode="json", exclude={"compute"}))
+        """Of everything in it but how it is computed; a single look is as if ``looks`` were not there."""
+        left_out = {"compute", "looks"} if self.looks == 1 else {"compute"}
+        return digest("policy", self.model_dump(mode="json", exclude=left_out))
 
     @property
     def level(self) -> float:
         """Of the two-sided interval whose ends are the one-sided bounds."""
         return 1 - 2 * self.alpha
+
+    def at(self, alpha: float) -> Self:
+        """The same, judged at another one-sided level: that of a look."""
+        return self.model_copy(update={"alpha": alpha})
 
 
 SHIPPED = "default", "planted"
@@ -196,6 +204,8 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
         faults.append("readouts.letter.other_prompts: a gate judges answers in one wording; use a study for others")
     if letter is not None and letter.floor:
         faults.append("readouts.letter.floor: a gate's floor is that of sampled answers; use a study for letters")
+    if found.target == "benchmark" and found.looks > 1:
+        faults.append("looks: a policy about the benchmark alone may be looked at any time; leave looks out")
     if faults:
         raise ConfigError(faults, where=where)
     return found
