@@ -53,13 +53,15 @@ def test_the_grid_as_published(outline):
 def test_the_controlled_grid(outline):
     controlled = outline("paper-controlled")
     labels = [variant.label for variant in controlled.variants]
-    assert len(labels) == len(set(labels)) == 29
+    assert len(labels) == len(set(labels)) == 29 + 8
+    assert {"noise 0.1", "noise 0.8 noise-seed-1"} <= set(labels)
     assert {"random 0.5", "random 0.5 mask-seed-1", "random 0.5 mask-seed-2"} <= set(labels)
     assert {"wanda 0.5", "wanda 0.5 calibration-seed-1", "wanda 0.5 calibration-seed-2"} <= set(labels)
     assert "magnitude 0.5 mask-seed-1" not in labels
     n = len(controlled.items)
     assert n == 2 * 12_148
-    assert controlled.n_rows == {"letter": 87 * 3 * n, "sampled": 87 * 5 * n}
+    # All but placebos in two wordings, and dense by letter once more for the floor.
+    assert controlled.n_rows == {"letter": 3 * (37 + 29 + 1) * 3 * n, "sampled": 3 * 37 * 5 * n}
     assert controlled.floor_rows == 3 * 5 * n
 
 

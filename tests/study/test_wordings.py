@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tests.tiny import tiny_folder
 
+from secateur.cli.outline import print_outline
 from secateur.errors import ConfigError
 from secateur.records.outcomes import MIN_LETTER_MASS, average_orders
 from secateur.records.store import Store
@@ -64,9 +65,14 @@ def test_every_variant_but_placebos_is_asked_in_every_wording(finished, tmp_path
     assert run_study(study(), store.path, base=tmp_path, offline=True).rows_added == 0
 
 
-def test_before_models_are_there_the_same_is_counted(finished, tmp_path):
+def test_before_models_are_there_the_same_is_counted(finished, tmp_path, capsys):
     outline = outline_study(study(), base=tmp_path)
     assert outline.n_rows["letter"] == finished[0].plan.n_rows["letter"]
+    assert outline.rows_of("wording") == finished[0].plan.rows_of("wording") == 720
+    print_outline(outline)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "letter, in other wordings" in said
+    assert "(of the letter, 720 are in other wordings)" in said
 
 
 def test_a_study_in_one_wording_has_the_cells_it_always_had_and_a_further_one_asks_only_itself(tmp_path):

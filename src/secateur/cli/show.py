@@ -15,12 +15,13 @@ from secateur.compression.verify import expected_sparsity
 from secateur.records.store import LOG_FILE, Store
 from secateur.study.decidable import CHANGED, Decidable, decidable_items
 from secateur.study.missing import missing_rows
+from secateur.study.outline import Outline
 from secateur.study.plan import Plan
 
 if TYPE_CHECKING:
     from secateur.study.run import Outcome
 
-_APART = {"wording": "in other wordings", "floor": "for the floor"}
+APART = {"wording": "in other wordings", "floor": "for the floor"}
 """Tasks whose letter rows are no answers of the study, and what they are."""
 
 BYTES_PER_ROW = {"letter": 18.0, "sampled": 2.8, "text": 15.8, "reference": 8.0, "divergence": 18.4}
@@ -44,7 +45,7 @@ def print_plan(plan: Plan, store: Store | None) -> None:
         for note in plan.text["left_out"]:
             out.print(f"  {note}", markup=False)
     shown = {"letter": "letter", "sampled": "sampled", "text": "text windows"}
-    apart = {task: name for task, name in _APART.items() if plan.rows_of(task)}
+    apart = {task: name for task, name in APART.items() if plan.rows_of(task)}
     shown |= {task: f"letter, {name}" for task, name in apart.items()}
     if plan.text and plan.text["divergence"]:
         shown |= {"reference": "reference", "divergence": "divergence"}
@@ -69,10 +70,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     out.print(table)
     total = sum(plan.n_rows.values())
     floor = f" (of the sampled, {plan.floor_rows:,} are dense floor answers)" if plan.floor_rows else ""
-    letters = ", ".join(f"{plan.rows_of(task):,} are {name}" for task, name in apart.items())
-    others = f" (of the letter, {letters})" if letters else ""
     counts = ", ".join(f"{rows:,} {name}" for name, rows in plan.n_rows.items() if rows)
-    out.print(f"{total:,} records: {counts}{floor}{others}", markup=False)
+    out.print(f"{total:,} records: {counts}{floor}{letters_apart(plan)}", markup=False)
     size = sum(BYTES_PER_ROW[name] * rows for name, rows in plan.n_rows.items()) + _kept_bytes(plan)
     out.print(f"about {size / 1e6:,.1f} MB in the store; computed in {plan.dtype} on {plan.device}", markup=False)
     missing = missing_rows(plan, store)
@@ -105,6 +104,12 @@ def print_decidable(found: Sequence[Decidable], *, policy: bool = False) -> None
         "\nsmallest margin, in points, against which no change is likely (80 %) to be found equivalent:", markup=False
     )
     out.print(table)
+
+
+def letters_apart(plan: Plan | Outline) -> str:
+    """How many of the letter records are no answers of the study."""
+    told = ", ".join(f"{plan.rows_of(task):,} are {name}" for task, name in APART.items() if plan.rows_of(task))
+    return f" (of the letter, {told})" if told else ""
 
 
 def _kept_bytes(plan: Plan) -> float:

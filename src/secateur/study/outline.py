@@ -51,11 +51,18 @@ class Outline:
         return len(self.config.models) * len(self.variants)
 
     def rows(self, variant: NamedVariant) -> dict[str, int]:
-        """Rows of one variant of one model per table, floor answers and other wordings among them."""
-        rows = ask_rows(self.config, len(self.items), dense=variant.recipe is None)
+        """Rows of one variant of one model per table, floor answers among the sampled, without ``letters_apart``."""
+        return ask_rows(self.config, len(self.items), dense=variant.recipe is None)
+
+    def letters_apart(self, variant: NamedVariant) -> dict[str, int]:
+        """Letter rows of one variant of one model that are no answers of the study, by task."""
         others = wording_rows(self.config, len(self.items), variant.recipe)
         floor = letter_floor_rows(self.config, len(self.items)) if variant.recipe is None else 0
-        return rows | {"letter": rows["letter"] + floor + sum(others.values())}
+        return {"wording": sum(others.values()), "floor": floor}
+
+    def rows_of(self, task: str) -> int:
+        """Letter rows over all models and variants that are no answers of the study."""
+        return len(self.config.models) * sum(self.letters_apart(variant)[task] for variant in self.variants)
 
     @cached_property
     def n_rows(self) -> dict[str, int]:
@@ -65,6 +72,7 @@ class Outline:
             for table, rows in self.rows(variant).items():
                 totals[table] += len(self.config.models) * rows
         totals["sampled"] -= self.floor_rows
+        totals["letter"] += self.rows_of("wording") + self.rows_of("floor")
         return totals
 
     @property
