@@ -30,7 +30,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -421,33 +421,45 @@ def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             inside = [band.least <= figure <= band.most for figure in figures]
             for row, figure, well in zip(about, figures, inside, strict=True):
                 row["bands"][band.name] = {"found": figure, "inside": well}
-        found.append(
-            {
-                "name": band.name,
-                "what": band.what,
-                "least": band.least,
-                "most": band.most,
-                "reason": band.reason,
-                "rows": len(figures),
-                "inside": sum(inside),
-                "smallest": min(figures),
-                "mean": float(np.mean(figures)),
-                "largest": max(figures),
-            }
-        )
+        found.append(told(band, figures, inside))
     return found
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--replicates", type=int, help=f"else {REPLICATES}, {NULL_REPLICATES} where nothing differs")
+def told(band: Any, figures: Sequence[float], inside: Sequence[bool]) -> dict[str, Any]:
+    """A band with how many of these figures are inside."""
+    return {
+        "name": band.name,
+        "what": band.what,
+        "least": band.least,
+        "most": band.most,
+        "reason": band.reason,
+        "rows": len(figures),
+        "inside": sum(inside),
+        "smallest": min(figures),
+        "mean": float(np.mean(figures)),
+        "largest": max(figures),
+    }
+
+
+def conduct(
+    description: str | None,
+    every: Sequence[Any],
+    simulate: Callable[[Any, int | None], dict[str, Any]],
+    judge: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    head: Mapping[str, Any],
+    *,
+    replicates: str,
+) -> None:
+    """Simulate every row on all processors, print the bands and write the file that was asked for."""
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--replicates", type=int, help=f"else {replicates}")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
-    begun, before, every = time.perf_counter(), load_average(), scenarios()
+    begun, before = time.perf_counter(), load_average()
     with ProcessPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(simulate, every, [options.replicates] * len(every), chunksize=1))
-    bands = judged(rows)
+    bands = judge(rows)
     for band in bands:
         print(
             f"{band['inside']:4} of {band['rows']:4} inside: {band['name']}, {band['what']} "
@@ -455,15 +467,8 @@ def main() -> None:
         )
     print(f"{time.perf_counter() - begun:.0f} s for {sum(row['replicates'] for row in rows):,} simulated studies")
     if options.out:
-        head = {
-            "seed": SEED,
-            "margin": MARGIN,
-            "standard_errors_inside": INSIDE,
-            "clusters": {name: _described(name) for name in CLUSTERS},
-            "seconds": round(time.perf_counter() - begun),
-            "load_average_before": before,
-        }
-        options.out.write_text(as_json(head, bands, rows), encoding="utf-8")
+        timing = {"seconds": round(time.perf_counter() - begun), "load_average_before": before}
+        options.out.write_text(as_json({**head, **timing}, bands, rows), encoding="utf-8")
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -488,6 +493,17 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(inner) for name, inner in value.items()}
     return round(value, 7) if isinstance(value, float) else value
+
+
+def main() -> None:
+    head = {
+        "seed": SEED,
+        "margin": MARGIN,
+        "standard_errors_inside": INSIDE,
+        "clusters": {name: _described(name) for name in CLUSTERS},
+    }
+    replicates = f"{REPLICATES}, {NULL_REPLICATES} where nothing differs"
+    conduct(__doc__, scenarios(), simulate, judged, head, replicates=replicates)
 
 
 if __name__ == "__main__":

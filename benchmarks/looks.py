@@ -11,22 +11,16 @@ the same seed gives the same figures on any number of processes.
 
 from __future__ import annotations
 
-import argparse
-import os
-import time
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coverage import INSIDE, MARGIN, Scenario, as_json, clusters_of, draw
+from coverage import INSIDE, MARGIN, Scenario, clusters_of, conduct, draw, told
 from numpy.typing import NDArray
 
-from measuring import load_average
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
 from secateur.study.looks import clusters_by, looks_at
 
@@ -211,49 +205,14 @@ def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
     for band in BANDS:
         figures = [row["bands"][band.name] for row in rows]
-        values = [one["found"] for one in figures]
-        found.append(
-            {
-                "name": band.name,
-                "what": band.what,
-                "least": band.least,
-                "most": band.most,
-                "reason": band.reason,
-                "rows": len(rows),
-                "inside": sum(one["inside"] for one in figures),
-                "smallest": min(values),
-                "mean": float(np.mean(values)),
-                "largest": max(values),
-            }
-        )
+        inside = [one["inside"] for one in figures]
+        found.append(told(band, [one["found"] for one in figures], inside))
     return found
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--replicates", type=int, help=f"else {REPLICATES}")
-    arguments.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    arguments.add_argument("--out", type=Path)
-    options = arguments.parse_args()
-    begun, before, every = time.perf_counter(), load_average(), scenarios()
-    with ProcessPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(simulate, every, [options.replicates] * len(every), chunksize=1))
-    bands = judged(rows)
-    for band in bands:
-        print(
-            f"{band['inside']:4} of {band['rows']:4} inside: {band['name']}, {band['what']} "
-            f"({band['smallest']:.4f} .. {band['largest']:.4f}; band {band['least']} .. {band['most']})"
-        )
-    print(f"{time.perf_counter() - begun:.0f} s for {sum(row['replicates'] for row in rows):,} simulated studies")
-    if options.out:
-        head = {
-            "seed": SEED,
-            "alpha": ALPHA,
-            "standard_errors_inside": INSIDE,
-            "seconds": round(time.perf_counter() - begun),
-            "load_average_before": before,
-        }
-        options.out.write_text(as_json(head, bands, rows), encoding="utf-8")
+    head = {"seed": SEED, "alpha": ALPHA, "standard_errors_inside": INSIDE}
+    conduct(__doc__, scenarios(), simulate, judged, head, replicates=str(REPLICATES))
 
 
 if __name__ == "__main__":
