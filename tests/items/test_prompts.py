@@ -1,5 +1,8 @@
 """Wordings: what each must have, and that one never changes under its name."""
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.tiny import make_item
 
@@ -38,6 +41,13 @@ def test_a_wording_ends_where_letters_are_looked_for(prompt):
 @pytest.mark.parametrize("prompt", ALL, ids=lambda prompt: prompt.name)
 def test_a_wording_never_changes_under_its_name(prompt):
     assert digest("prompt", [prompt.system, prompt.user])[:16] == FIXED[prompt.name]
+
+
+@pytest.mark.parametrize("prompt", ALL, ids=lambda prompt: prompt.name)
+def test_the_page_has_the_words(prompt):
+    page = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {prompt.name}\n")[2].partition("\n## ")[0]
+    assert re.findall(r"```text\n(.*?)\n```", section, flags=re.DOTALL) == [prompt.system, prompt.user]
 
 
 def test_names_are_those_of_the_table_and_the_study_s_own_is_not_among_the_others():

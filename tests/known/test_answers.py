@@ -7,11 +7,11 @@ from tests.known import expected
 from tests.known.counting import groups
 from tests.known.models import FLOOR_SEEDS, MODELS, SEEDS
 
+from secateur.metrics.catalogue import WHOLE_ANSWERS
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.table import NO_FLOOR
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
 from secateur.report.data import measured
-from secateur.report.read import WHOLE_ANSWERS
 
 COLUMNS = {
     "right": "right",

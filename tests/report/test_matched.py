@@ -79,7 +79,7 @@ def test_beyond_the_strongest_noise_there_is_no_match(data):
     rows = data.matched.filter(pl.col("variant").is_in([v.key for v in worst]), kind=PLACEBO)
     assert rows.height
     assert rows["value"].null_count() == rows.height
-    assert set(rows["note"]) == {"its KL is beyond the last point of the curve"}
+    assert set(rows["note"]) == {"its KL is beyond the last point of the curve that can be read"}
 
 
 def test_holm_is_over_all_variants_of_all_models(data):

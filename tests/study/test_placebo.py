@@ -8,6 +8,7 @@ import yaml
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError
+from secateur.metrics.matched import BEYOND
 from secateur.metrics.table import ALL
 from secateur.records.store import Store
 from secateur.report.figure import drawing
@@ -43,7 +44,8 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(finished):
-    return read_report_data(finished[1])
+    # The tiny model hardly ever means a letter; with a threshold it would answer nothing.
+    return read_report_data(finished[1], min_mass=0.0)
 
 
 def test_placebos_are_planned_and_asked_as_variants_are(finished, tmp_path):
@@ -92,7 +94,7 @@ def test_placebos_do_not_change_the_numbers_of_variants(data, tmp_path):
     without = study(variants=FILE["variants"][:2], study="without")
     outcome = run_study(without, tmp_path / "store", base=tmp_path, offline=True)
     assert outcome.rows_added
-    alone = read_report_data(Store.open(tmp_path / "store"))
+    alone = read_report_data(Store.open(tmp_path / "store"), min_mass=0.0)
     for name in ("summary", "changes_counted", "changes", "directions", "perplexity_blindness", "dose_regression"):
         ours, theirs = TABLES[name](data), TABLES[name](alone)
         kept = ours.frame
@@ -151,6 +153,27 @@ def test_without_divergence_or_placebo_there_is_nothing_to_match(tmp_path):
         assert "perplexity.divergence" in table.empty
     with drawing():
         assert FIGURES["matched"](found).canvas is None
+
+
+def test_a_placebo_with_the_most_unread_answers_is_not_drawn_among_the_variants(tmp_path):
+    """The loudest noise leaves nothing to read, and magnitude 0.3 all."""
+    loud = study(
+        models=["planted"],
+        variants=["dense", {"method": "magnitude", "sparsity": 0.3}, {"placebo": "noise", "strength": 4}],
+        benchmark={"name": "planted", "limit": 40},
+        readouts={"letter": {"orders": "fixed"}, "sampled": {"seeds": [1]}},
+    )
+    run_study(loud, tmp_path / "store", base=tmp_path, offline=True)
+    data = read_report_data(Store.open(tmp_path / "store"))
+    unread = {row["variant"]: row["unparsed"] for row in data.letters.filter(readout="sampled").iter_rows(named=True)}
+    assert max(unread, key=unread.__getitem__) == data.placebos[0].key
+    assert data.state(data.placebos[0], "sampled").name == "broken"
+    with drawing():
+        assert "magnitude 0.3" in " ".join(FIGURES["letters"](data).caption) or FIGURES["letters"](data).canvas
+    sampled = data.matched.filter(readout="sampled", kind=PLACEBO)
+    assert sampled.height
+    assert sampled["value"].null_count() == sampled.height
+    assert set(sampled["note"]) == {BEYOND}
 
 
 def faults(**changes):

@@ -1,5 +1,7 @@
 """A study in other words on a real tiny model: planned, run, extended, reported."""
 
+import json
+import shutil
 from importlib import resources
 
 import numpy as np
@@ -9,7 +11,8 @@ import yaml
 from tests.tiny import tiny_folder
 
 from secateur.cli.outline import print_outline
-from secateur.errors import ConfigError
+from secateur.errors import ConfigError, InputError
+from secateur.metrics.counts import NO_PARSED
 from secateur.records.outcomes import MIN_LETTER_MASS, average_orders
 from secateur.records.store import Store
 from secateur.report.claims import make_claims
@@ -160,9 +163,10 @@ def faults(readouts):
 
 
 def test_faults_are_named():
-    assert "readouts.letter.other_prompts: 'x' is not one of terse-v1, question-first-v1" in faults(letters("x"))
+    assert "readouts.letter.other_prompts: 'x' is not of terse-v1, question-first-v1" in faults(letters("x"))
+    assert "'x', 'y' are not of terse-v1" in faults(letters("x", "terse-v1", "y"))
     assert "one stands there twice" in faults(letters("terse-v1", "terse-v1"))
-    assert "'letters-v1' is not one of" in faults(letters("letters-v1"))
+    assert "(letters-v1 is the study's own)" in faults(letters("letters-v1"))
 
 
 def test_a_gate_judges_one_wording():
@@ -180,3 +184,54 @@ def test_the_plan_tells_how_many_records_are_in_other_words(finished, tmp_path, 
     said = capsys.readouterr().out
     assert "(of the letter, 720 are in other wordings)" in said
     assert "0 are to be asked" in said
+
+
+def test_a_wording_too_long_for_the_model_ends_the_run_before_anything_is_asked(tmp_path):
+    """The other wording is the longest of all; the study's own fits."""
+    folder = shutil.copytree(tiny_folder("llama"), tmp_path / "short")
+    longest = {}
+    plan = make_plan(study(), base=tmp_path, offline=True)
+    for wording in ("", *WORDINGS):
+        longest[wording] = max(len(r.tokens) for r in plan.base_requests(plan.models[0], wording, letters_alone=True))
+    config = json.loads((folder / "config.json").read_text())
+    config["max_position_embeddings"] = max(longest["question-first-v1"] - 1, 70)
+    (folder / "config.json").write_text(json.dumps(config))
+    assert longest[""] + 5 < config["max_position_embeddings"]
+    asked = study(models=[str(folder)], readouts=letters("question-first-v1"))
+    with pytest.raises(InputError, match="the longest prompt in the wording question-first-v1"):
+        run_study(asked, tmp_path / "store", base=tmp_path, offline=True)
+    assert all(sum(cell.rows.values()) == 0 for cell in Store.open(tmp_path / "store").cells())
+
+
+def test_answers_that_cannot_be_read_there_are_no_neutral_ones(finished):
+    """A letter mass of nearly 1 is asked for, so that the tiny model answers nothing in any wording."""
+    data = read_report_data(finished[1], min_mass=0.999999)
+    zeros = data.wordings.filter(pl.col("metric").is_in(["diff_bias_ambig", "group_preference", "flips"]))
+    assert zeros.height
+    assert set(zeros["note"]) == {NO_PARSED}
+    assert zeros["value"].null_count() == zeros.height
+    assert (
+        data.reworded.filter(metric="diff_bias_ambig")["p"].null_count()
+        == data.reworded.filter(metric="diff_bias_ambig").height
+    )
+    (first, *_) = [claim.text for claim in make_claims(data) if "other words" in claim.text]
+    assert "so no change from dense can be told there" in first
+
+
+def test_a_study_of_dense_alone_tells_what_hangs_on_the_words(tmp_path):
+    alone = study(variants=["dense"], readouts=letters("terse-v1"), perplexity=None)
+    run_study(alone, tmp_path / "store", base=tmp_path, offline=True)
+    data = read_report_data(Store.open(tmp_path / "store"), min_mass=0.0)
+    (said,) = [claim.text for claim in make_claims(data) if "other words" in claim.text]
+    assert "dense gives another answer to" in said
+    assert "no pruned variant" in TABLES["reworded"](data).empty
+    assert TABLES["wordings"](data).n_rows
+
+
+def test_the_answers_of_a_store_are_those_of_the_study(finished):
+    _, store = finished
+    tasks = {cell.id: cell.task for cell in store.cells()}
+    assert {tasks[cell] for cell in store.scan("letter").collect()["cell"].unique()} == {"ask"}
+    assert {tasks[cell] for cell in store.scan("letter", task="wording").collect()["cell"].unique()} == {"wording"}
+    rows = store.scan("letter").collect()
+    assert rows.select("cell", "item", "order").is_duplicated().sum() == 0

@@ -9,7 +9,7 @@ from rich.markup import escape
 from secateur.cli.console import console, plain_table
 from secateur.report.format import clean
 from secateur.report.verdict import GateVerdict
-from secateur.report.verdict_files import TARGETS, asked, looks
+from secateur.report.verdict_files import about, asked, looks
 
 
 def print_verdict(verdict: GateVerdict, files: list[Path]) -> None:
@@ -25,7 +25,7 @@ def print_verdict(verdict: GateVerdict, files: list[Path]) -> None:
     out.print(table)
     out.print(f"\n{verdict.outcome.value.upper()}  {verdict.headline}", markup=False)
     policy = f"policy {clean(verdict.policy['name'])} {verdict.policy['version']}"
-    out.print(f"{policy}, {asked(verdict)}. {TARGETS[verdict.target]}", markup=False)
+    out.print(f"{policy}, {asked(verdict)}. {about(verdict)}", markup=False)
     for line in looks(verdict):
         out.print(f"look: {line}", markup=False)
     for note in verdict.notes:

@@ -397,10 +397,10 @@ def _plan_gate(policy: str, bbq: Path | None) -> None:
         return
     found = plan_gate(read, bbq=bbq, base=Path())
     print_decidable(found, policy=True)
-    if read.looks > 1:
-        print(f"These margins are those of the last of {read.looks} looks; each look before leaves it a little less.")
     if not found:
         print("This policy has no margins, only limits.")
+    elif read.looks > 1:
+        print(f"These margins are those of the last of {read.looks} looks; each look before leaves it a little less.")
 
 
 def _config(study: Path, bbq: Path | None) -> StudyConfig:

@@ -22,3 +22,10 @@ METRICS: dict[str, Metric] = {
     )
 }
 """Metrics by name, in the order of tables."""
+
+WHOLE_ANSWERS = frozenset(
+    metric.name
+    for metric in METRICS.values()
+    if metric.over == "answers" and metric.neutral is not None and not metric.soft
+) | frozenset(metric.name for metric in METRICS.values() if metric.over == "pairs" and metric.name != "flips")
+"""Metrics over all answers, which are zero, or change by all there was, where no answer could be read."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from secateur.metrics.paired import Difference, less
 
-BEYOND = "its KL is beyond the last point of the curve"
+BEYOND = "its KL is beyond the last point of the curve that can be read"
 
 
 @dataclass(frozen=True)

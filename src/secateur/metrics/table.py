@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
@@ -163,6 +164,8 @@ def compare_variants(
                 remarks.append(UNEQUAL_COUPLING)
             if len(seeds) != len(floor_seeds):
                 remarks.append(UNEQUAL_SEEDS)
+            if floor_pairs is not None and not np.array_equal(floor_pairs.item, pairs.item):
+                remarks.append(f"the floor is of {floor_pairs.n_items:,} items, the figure of {pairs.n_items:,}")
             floor_note = "; ".join(remarks)
         for category, condition, chosen in _parts(pairs, items, metrics):
             part = pairs.of(category=category, condition=condition)

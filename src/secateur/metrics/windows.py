@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -70,11 +71,17 @@ def exponential(mean: Estimate) -> Estimate:
     """The estimate of exp(mean), its interval turned along."""
     if mean.value is None:
         return mean
-    try:
-        value = math.exp(mean.value)
-        low = None if mean.low is None else math.exp(mean.low)
-        high = None if mean.high is None else math.exp(mean.high)
-    except OverflowError:
+    value, low, high = (None if end is None else _exp(end) for end in (mean.value, mean.low, mean.high))
+    if value is None or math.isinf(value):
         reason = f"exp of {mean.value:.4g} nats per token is beyond floating point"
         return replace(mean, value=None, low=None, high=None, method="no interval", note=reason)
+    if high is not None and math.isinf(high):
+        high = sys.float_info.max
     return replace(mean, value=value, low=low, high=high)
+
+
+def _exp(value: float) -> float:
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf

@@ -176,7 +176,7 @@ def refuse_overflow(checkpoint: Checkpoint, model: PreTrainedModel, dtype: torch
             where=checkpoint.folder,
             allowed=f"up to {torch.finfo(dtype).max:g}",
             got=_first_few(broken),
-            todo="compute in bfloat16 or float32 (compute.dtype)",
+            todo="compute in another dtype (compute.dtype), if there is one that holds them",
         )
 
 

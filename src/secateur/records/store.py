@@ -578,7 +578,12 @@ class Store:
         return _answers([info], info.table(table), columns)
 
     def scan(
-        self, table: str, *, cells: Sequence[str] | None = None, columns: Sequence[str] | None = None
+        self,
+        table: str,
+        *,
+        cells: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        task: str | None = None,
     ) -> pl.LazyFrame:
         """The rows of one table of many cells, with the cell's id in the column ``cell``.
 
@@ -586,14 +591,17 @@ class Store:
 
         Args:
             table: Its name.
-            cells: Which; ``None``: all whose task has this table.
+            cells: Which; ``None``: all of the task.
             columns: Which; ``None``: all.
+            task: Of the cells, if these are not named; ``None``: the first that has this table, so of answers ``ask``,
+                the study's own, and neither the same in other words nor those for a floor.
         """
         import polars as pl
 
         kind = _answer_table(table)
         if cells is None:
-            infos = [info for info in self.cells() if table in info.rows]
+            wanted = task or next(name for name, tables in TASK_TABLES.items() if kind in tables)
+            infos = [info for info in self.cells() if info.task == wanted and table in info.rows]
         else:
             infos = [self.cell(cell) for cell in cells]
         rows = _answers(infos, kind, columns)

@@ -113,7 +113,7 @@ def changes(data: ReportData) -> Table:
     return Table(
         "changes",
         "Changes from dense",
-        f"{PAIRED}. Change: variant less dense. Excess: a figure of pairs less its floor, the dense model drawn again; "
+        f"{PAIRED}. Change: variant less dense. Excess: a figure of pairs less its floor, the dense model asked again; "
         "there the floor stands in the place of dense. p: signs of clusters flipped, never below what the interval "
         "allows. Holm: over all variants of the study, of the same metric, readout and condition, all categories "
         "together where a row is of one. Naive: McNemar's with every answer as independent, where it applies. A zero "

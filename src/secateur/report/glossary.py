@@ -130,8 +130,8 @@ def _words(data: ReportData) -> list[Entry]:
         Entry(
             "floor",
             "The same number between the dense model and itself: sampled answers drawn again with other seeds, "
-            "letters asked again in batches that are cut otherwise. What does not exceed its floor is noise. The floor "
-            "compares draws in the same way as the figure beside it.",
+            "letters asked again in batches that are cut otherwise. A figure that does not exceed its floor is no more "
+            "than noise makes. The floor pairs answers in the same way as the figure beside it.",
         ),
         Entry(
             "placebo",
@@ -232,7 +232,7 @@ def _words(data: ReportData) -> list[Entry]:
         Entry(
             "here, there",
             "In the study's own wording of the prompt, and in another. Another wording is a sensitivity: it changes "
-            "the question, and so it is no floor.",
+            "the question, and so it is no floor. The words are in docs/prompts.md.",
             source="docs/design/wording.md",
         ),
         Entry("cluster", "Templates that share question texts; their items resemble each other."),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import CONDITIONS
+from secateur.metrics.counts import CONDITIONS, Counts
 from secateur.metrics.differences import correct, judged
 from secateur.metrics.matched import BEYOND, Place, Point, averaged, beyond_match, place_at
 from secateur.metrics.paired import Beside, Difference
 from secateur.metrics.table import ALL
 from secateur.report.data import Variant
+from secateur.report.states import BROKEN_UNPARSED
 from secateur.statistics.clustered import clustered_p
 
 MATCHED = ("diff_bias_ambig", "group_preference", "usr_all")
@@ -60,7 +61,7 @@ def matched_rows(
         Columns ``MATCHED_COLUMNS``; over all categories.
     """
     there = [v for v in variants if v.key in counted and not v.dense and _known(kl.get(v.key))]
-    curves = _curves(there, kl)
+    curves = _curves(there, kl, {v.key for v in there if _can_be_read(counted[v.key])})
     titles = _titles(there)
     changes: dict[str, dict[str, Difference]] = {metric: {} for metric in MATCHED}
     for variant in there:
@@ -80,18 +81,29 @@ def matched_rows(
     return pl.DataFrame(rows, schema=MATCHED_COLUMNS)
 
 
+def _can_be_read(beside: Beside) -> bool:
+    """Whether a variant can be a point of a curve: a share of all answers falls where answers cannot be read."""
+    counts = beside.second
+    assert isinstance(counts, Counts)
+    return bool(counts.n_items) and float((counts.unparsed / counts.answers).mean()) <= BROKEN_UNPARSED
+
+
 def _known(kl: float | None) -> bool:
     return kl is not None and math.isfinite(kl) and kl >= 0
 
 
-def _curves(variants: Sequence[Variant], kl: Mapping[str, float | None]) -> dict[str, tuple[bool, list[list[Point]]]]:
-    """Series -> whether it is of placebos, and its curves: one for each seed."""
+def _curves(
+    variants: Sequence[Variant], kl: Mapping[str, float | None], readable: Collection[str]
+) -> dict[str, tuple[bool, list[list[Point]]]]:
+    """Series -> whether it is of placebos, and its curves of readable points: one for each seed."""
     found: dict[str, tuple[bool, dict[str, list[Point]]]] = {}
     for variant in variants:
         own = kl[variant.key]
         assert own is not None
         point = Point(variant.key, own, (variant.nominal if variant.strength is None else variant.strength) or 0.0)
-        found.setdefault(variant.series, (variant.placebo, {}))[1].setdefault(variant.seed, []).append(point)
+        curve = found.setdefault(variant.series, (variant.placebo, {}))[1].setdefault(variant.seed, [])
+        if variant.key in readable:
+            curve.append(point)
     return {series: (placebo, list(seeds.values())) for series, (placebo, seeds) in found.items()}
 
 

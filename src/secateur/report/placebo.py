@@ -105,7 +105,8 @@ def matched(data: ReportData) -> Table:
         "Changes at the same KL",
         "A variant's change from dense less the change from dense of the reference at the same KL(dense || variant), "
         "item by item. The reference is the dense model with random noise on its weights, which knows nothing of any "
-        "group, or another method. Between two of its points its change lies along a line in sqrt(KL), starting at "
+        "group, or another method; points at which more than half of the answers cannot be read are left out. Between "
+        "two of its points its change lies along a line in sqrt(KL), starting at "
         "dense; over several seeds it is their mean, the smallest and largest difference from a single one stand "
         "beside, and p is the largest of the single ones, or 1 where they are to different sides. Matching level: the "
         "strength or sparsity that would give the same KL along that line; a variant that has it needs no "

@@ -14,7 +14,7 @@ import polars as pl
 from secateur.errors import InputError, StoreError
 from secateur.identity import HASH_VERSION, short
 from secateur.items.clusters import effective_number
-from secateur.metrics.catalogue import METRICS
+from secateur.metrics.catalogue import METRICS, WHOLE_ANSWERS
 from secateur.metrics.counts import CONDITIONS, NO_PARSED
 from secateur.metrics.differences import DIFFERENCE_COLUMNS
 from secateur.metrics.divergence import count_divergence
@@ -47,13 +47,6 @@ from secateur.report.states import find_states
 from secateur.report.wordings import Reworded, correct_reworded, reworded
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import z_value
-
-WHOLE_ANSWERS = frozenset(
-    metric.name
-    for metric in METRICS.values()
-    if metric.over == "answers" and metric.neutral is not None and not metric.soft
-) | frozenset(metric.name for metric in METRICS.values() if metric.over == "pairs" and metric.name != "flips")
-"""Metrics over all answers, which are zero, or change by all there was, where no answer could be read."""
 
 WITHHELD = "withheld: it asks for a stereotype over all seeds, and the sides compared have different numbers of seeds"
 """Instead of the published "became biased" where a floor has more or fewer seeds than the figure."""

@@ -11,10 +11,11 @@ from secateur.metrics.catalogue import METRICS
 from secateur.metrics.decomposition import NEUTRAL_DIRECTION
 from secateur.metrics.published import SIGNIFICANT
 from secateur.metrics.table import ALL
+from secateur.records.answers import LETTER
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
-from secateur.report.data import BROKEN, GUESSING, ReportData, Row, Variant, measured
+from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, Variant, measured
 from secateur.report.evidence import (
     SLOPE_UNIT,
     change_title,
@@ -25,11 +26,11 @@ from secateur.report.evidence import (
     slope_text,
     survival_counts,
 )
-from secateur.report.matched import MATCHED, PLACEBO
+from secateur.report.matched import PLACEBO
 from secateur.report.placebo import matched_counts
 from secateur.report.states import CONDITION_WORDS
 from secateur.report.table import anchor
-from secateur.report.wording_tables import wording_counts
+from secateur.report.wording_tables import TOLD, wording_counts
 from secateur.report.wordings import FLIPS
 
 
@@ -194,7 +195,8 @@ def damaged(data: ReportData) -> Iterator[Claim]:
                 f"{METRICS[row['metric']].title} changed otherwise in ",
                 number(row, "holm"),
             ]
-            parts += [" of ", number(row, "compared"), " variants that can be read" if not place else ""]
+            variants = f" {_plural(row['compared'], 'variant')} that can be read"
+            parts += [" of ", number(row, "compared"), "" if place else variants]
             if row["holm"]:
                 parts += [" (", number(row, "more"), " with more, ", number(row, "less"), " with less)"]
         parts.append(", after Holm")
@@ -231,46 +233,74 @@ def worded(data: ReportData) -> Iterator[Claim]:
     counts = wording_counts(data).frame
     for model in data.models:
         for wording in data.other_wordings:
-            rows = counts.filter(pl.col("metric").is_in(MATCHED), model_id=model, wording=wording)
+            rows = counts.filter(pl.col("metric").is_in(TOLD), model_id=model, wording=wording)
             told = [row for row in rows.iter_rows(named=True) if row["tested"]]
-            opening = f"{_whose(data, model)}Asked in other words ({wording}), "
+            parts: list[Part] = [f"{_whose(data, model)}Asked by letter in other words ({wording}), "]
+            parts += _flipped(data, model, wording)
+            key: list[Plain] = []
             if not told:
-                state = data.wording_states.get((data.dense_of(model).key, wording))
-                if state is not None and state.name in (BROKEN, GUESSING):
-                    yield Claim(EVIDENCE, (f"{opening}dense is {state.name}, so no change can be told there.",), model)
-                continue
+                parts.append(f"{_why_not_told(data, model, wording)}, so no change from dense can be told there.")
+            else:
+                parts += [*_found_again(told), "; all after Holm. What is found in one wording alone is not shown to "]
+                parts.append("be absent in the other.")
+                key = [told[0][name] for name in ("model_id", "wording", "condition", "metric")]
+            yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("wording_counts", key) if key else "")
 
-            def number(row: Row, name: str) -> Quantity:
-                where = tuple((column, row[column]) for column in ("model_id", "wording", "condition", "metric"))
-                return Quantity(fmt.count(row[name]), "wording_counts", where, (name,))
 
-            parts: list[Part] = [opening, *_flipped(data, model, wording)]
-            for place, row in enumerate(told):
-                title = METRICS[row["metric"]].title
-                parts += [f"; {title} in " if place else f"{title[0].upper()}{title[1:]} differs from dense in "]
-                parts += [number(row, "here"), " of ", number(row, "tested")]
-                parts += ["" if place else f" {_plural(row['tested'], 'variant')} that can be read in both"]
-                if row["here"]:
-                    parts += [", of these in ", number(row, "same"), " there too, to the same side"]
-                    parts += [" (to the other side in ", number(row, "opposite"), ")"] if row["opposite"] else []
-                if row["only_there"]:
-                    parts += [", and there alone in ", number(row, "only_there")]
-            parts.append(", after Holm. What is not found again is not shown to be gone.")
-            key = [told[0][name] for name in ("model_id", "wording", "condition", "metric")]
-            yield Claim(EVIDENCE, tuple(parts), model=model, row=anchor("wording_counts", key))
+def _of_count(row: Row, name: str) -> Quantity:
+    where = tuple((column, row[column]) for column in ("model_id", "wording", "condition", "metric"))
+    return Quantity(fmt.count(row[name]), "wording_counts", where, (name,))
+
+
+def _found_again(told: list[Row]) -> Iterator[Part]:
+    """Metric by metric, how many variants differ from dense here, how many of these there, and how many there alone."""
+    for place, row in enumerate(told):
+        title = change_title(row["metric"], row["condition"])
+        yield f"; {title} in " if place else f"{title[0].upper()}{title[1:]} differs from dense in "
+        yield _of_count(row, "here")
+        yield " of "
+        yield _of_count(row, "tested")
+        yield "" if place else f" {_plural(row['tested'], 'variant')} that can be read in both"
+        if row["here"]:
+            yield ", of these in "
+            yield _of_count(row, "same")
+            yield " there too, to the same side"
+        if row["opposite"]:
+            yield " (to the other side in "
+            yield _of_count(row, "opposite")
+            yield ")"
+        if row["only_there"]:
+            yield ", there alone in "
+            yield _of_count(row, "only_there")
+        if row["apart"]:
+            yield ", by more or less there than here in "
+            yield _of_count(row, "apart")
+
+
+def _why_not_told(data: ReportData, model: str, wording: str) -> str:
+    for variant, words in ((data.dense_of(model), wording), (data.dense_of(model), "")):
+        state = data.wording_states.get((variant.key, words)) if words else data.state(variant, LETTER)
+        if state is None or state.name in (NOT_RUN, BROKEN, GUESSING):
+            return f"dense is {NOT_RUN if state is None else state.name} {'there' if words else 'here'}"
+    return "no pruned variant can be read in both"
 
 
 def _flipped(data: ReportData, model: str, wording: str) -> Iterator[Part]:
     """How many of the dense model's answers hang on the words."""
     dense = data.dense_of(model).key
-    rows = data.wordings.filter(variant=dense, wording=wording, metric=FLIPS)
-    for place, row in enumerate(rows.iter_rows(named=True)):
+    rows = [
+        row
+        for row in data.wordings.filter(variant=dense, wording=wording, metric=FLIPS).iter_rows(named=True)
+        if row["value"] is not None
+    ]
+    for place, row in enumerate(rows):
         where = (("variant_id", dense), *((name, row[name]) for name in ("wording", "condition", "metric")))
         text = fmt.share((row["low"], row["high"]), row["value"])
         yield " and " if place else "dense gives another answer to "
         yield Quantity(text, "wordings", where, ("value", "low", "high"))
         yield f" of {CONDITION_WORDS[row['condition']]} items"
-    yield ". "
+    if rows:
+        yield ". "
 
 
 def sloped(data: ReportData) -> Iterator[Claim]:

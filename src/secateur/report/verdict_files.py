@@ -85,7 +85,7 @@ def to_markdown(verdict: GateVerdict) -> str:
         name = f"{one.name}{' (sanity)' if one.sanity else ''}"
         cells = [SIGNS[one.status], name, one.rule, shown(one), one.reason if one.status != Status.PASS else ""]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    lines += ["", f"{TARGETS[verdict.target]} {error_rate(verdict)}"]
+    lines += ["", f"{about(verdict)} {error_rate(verdict)}"]
     lines += [f"- {_cell(line)}" for line in looks(verdict)]
     lines += [f"- {_cell(note)}" for note in verdict.notes]
     return "\n".join(lines) + "\n"
@@ -140,13 +140,18 @@ def to_html(verdict: GateVerdict) -> str:
     page: str = _template().render(
         verdict=verdict,
         signs=SIGNS,
-        about=TARGETS[verdict.target],
+        about=about(verdict),
         asked=asked(verdict),
         looks=looks(verdict),
         error_rate=error_rate(verdict),
         rows=[(one, [evidence_row(number) for number in one.evidence]) for one in verdict.criteria],
     )
     return page
+
+
+def about(verdict: GateVerdict) -> str:
+    """What the verdict says something about."""
+    return TARGETS[verdict.target] if verdict.n_items else "It rests on the files alone."
 
 
 def asked(verdict: GateVerdict) -> str:
@@ -181,7 +186,7 @@ def _levels(stage: Stage) -> str:
     early = len(stage.nominal) - len(levels)
     shown = list(dict.fromkeys(f"{level:.2g}" for level in (min(levels), max(levels)))) if levels else []
     told = f"; one-sided level {' to '.join(shown)}" if shown else ""
-    return told + (f"; too early for {early}" if early else "")
+    return told + (f"; without a level yet: {early}" if early else "")
 
 
 def error_rate(verdict: GateVerdict) -> str:

@@ -18,14 +18,18 @@ from secateur.report.table import Column, Table
 from secateur.report.wordings import CORRECTED_REWORDED, FLIPS, WORDING_COLUMNS
 
 ONE_WORDING = "items were asked in one wording alone (study file: readouts.letter.other_prompts)"
+NOT_IN_BOTH = "no pruned variant, or not the dense model, was asked in both wordings yet"
+
+TOLD = ("srs", "diff_bias_ambig", "usr_all", "accuracy")
+"""Metrics of which a sentence tells whether changes are found in other words."""
 
 _COUNTS = {
     "tested": "Variants",
     "here": "Differ here",
-    "same": "To the same side there",
-    "opposite": "To the other side there",
+    "same": "Of these there, same side",
+    "opposite": "Of these there, other side",
     "only_there": "Differ only there",
-    "apart": "Change differs",
+    "apart": "Change there unlike here",
 }
 
 _COUNTED: dict[str, Any] = {
@@ -65,11 +69,11 @@ def wording_counts(data: ReportData) -> Table:
     return Table(
         "wording_counts",
         "Other words: how many changes are found again",
-        "Of the variants that can be read in both wordings, dense among them: those whose metric differs from dense in "
-        f"the study's wording (here), p below {SIGNIFICANT:g} after Holm over all variants; of these those that differ "
-        "likewise in the other wording (there), to the same side or to the other; those that differ only there; and "
-        "those whose change from dense is another one there than here, by its own test. Letter readout. What is not "
-        "found again is not shown to be gone.",
+        "Letter readout. Of the pruned variants that can be read in both wordings, if dense can: those whose metric "
+        f"differs from dense in the study's wording (here), p below {SIGNIFICANT:g} after Holm over all variants; of "
+        "these those that differ in the other wording (there), too; those that differ only there; and those whose "
+        "change from dense there is unlike the one here, by a test of its own. Only that last number compares the two: "
+        "a change that is found in one wording alone can be one that the other was too few items to show.",
         pl.DataFrame(rows, schema=_COUNTED, orient="row"),
         (
             *((Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()),
@@ -78,7 +82,7 @@ def wording_counts(data: ReportData) -> Table:
             *(Column(title, _counted(name)) for name, title in _COUNTS.items()),
         ),
         ("model_id", "wording", "condition", "metric"),
-        empty=ONE_WORDING,
+        empty=_why_empty(data),
     )
 
 
@@ -89,12 +93,14 @@ def reworded(data: ReportData) -> Table:
         "reworded",
         "Changes from dense in other words",
         "A variant's change from dense in the study's wording (here), in the other (there), and how much more it is "
-        "there, each paired by item with templates as the sample. Letter readout.",
+        "there, each paired by item with templates as the sample, over items that dense and variant were asked in "
+        "both. Letter readout. Holm: over all variants, for each wording, metric and condition.",
         _with_state(data, frame),
         (
             *names(data),
             Column("Wording", lambda row: row["wording"], "left"),
             Column("State there", lambda row: row["state"], "left"),
+            Column("Dense there", lambda row: row["dense_state"], "left"),
             Column("Metric", _title, "left"),
             Column("Change here", lambda row: _change(row, "before")),
             Column("Change there", _change_there),
@@ -107,7 +113,7 @@ def reworded(data: ReportData) -> Table:
         ),
         ("variant_id", "wording", "condition", "metric"),
         folded=True,
-        empty=ONE_WORDING,
+        empty=_why_empty(data),
     )
 
 
@@ -135,7 +141,7 @@ def wordings(data: ReportData) -> Table:
         ),
         ("variant_id", "wording", "condition", "metric"),
         folded=True,
-        empty=ONE_WORDING,
+        empty=_why_empty(data),
     )
 
 
@@ -157,8 +163,17 @@ def _tests(data: ReportData, variant: Variant, wording: str, metric: str, condit
 
 
 def _with_state(data: ReportData, frame: pl.DataFrame) -> pl.DataFrame:
-    states = [data.wording_states[key] for key in frame.select("variant", "wording").iter_rows()]
-    return named(data, frame.with_columns(state=pl.Series([state.name for state in states], dtype=pl.String)))
+    dense = {v.key: data.dense_of(v.model).key for v in data.variants}
+    keys = list(frame.select("variant", "wording").iter_rows())
+    columns = {
+        "state": [data.wording_states[key].name for key in keys],
+        "dense_state": [data.wording_states[dense[variant], wording].name for variant, wording in keys],
+    }
+    return named(data, frame.with_columns(**{name: pl.Series(of, dtype=pl.String) for name, of in columns.items()}))
+
+
+def _why_empty(data: ReportData) -> str:
+    return NOT_IN_BOTH if data.other_wordings else ONE_WORDING
 
 
 def _title(row: Row) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
+from secateur.metrics.catalogue import METRICS, WHOLE_ANSWERS
+from secateur.metrics.counts import CONDITIONS, NO_PARSED, Counts, PerItem, count_outcomes
 from secateur.metrics.differences import correct, judged, tested
 from secateur.metrics.paired import Beside, Difference, less, put_beside
 from secateur.metrics.table import metric_table
@@ -96,14 +97,31 @@ def reworded(
             if key not in counts or key not in again:
                 continue
             about = {"variant": key, "wording": wording, "level": level}
-            levels += [about | row for row in _levels(put_beside(counts[key], again[key]), level)]
-            levels += [about | row for row in _flips(main[key], there[key], items, level)]
+            beside = put_beside(counts[key], again[key])
+            levels += [about | row for row in _levels(beside, level)]
+            levels += [about | row for row in _flips(main[key], there[key], beside, items, level)]
             if key != dense and dense in counts and dense in again:
-                both = put_beside(counts[dense], counts[key]), put_beside(again[dense], again[key])
-                changes += [about | row for row in _changes(*both, level)]
+                four = _common(counts[dense], counts[key], again[dense], again[key])
+                changes += [about | row for row in _changes(put_beside(*four[:2]), put_beside(*four[2:]), level)]
     return Reworded(
         pl.DataFrame(levels, schema=WORDING_COLUMNS), pl.DataFrame(changes, schema=REWORDED_COLUMNS), states
     )
+
+
+def _common(*sides: Counts) -> list[Counts]:
+    """The items that all were asked."""
+    common = sides[0].item
+    for side in sides[1:]:
+        common = np.intersect1d(common, side.item)
+    return [side.select(np.isin(side.item, common)) for side in sides]
+
+
+def _silent(condition: str, metric: str, *sides: PerItem) -> bool:
+    """Whether the metric is zero only because on one side no answer could be read."""
+    if metric not in WHOLE_ANSWERS and metric != FLIPS:
+        return False
+    parts = [side.of(condition=condition).with_roles() for side in sides]
+    return any(isinstance(part, Counts) and part.n_items > 0 and not part.parsed.any() for part in parts)
 
 
 def _places(first: Counts, metrics: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -120,6 +138,9 @@ def _levels(beside: Beside, level: float) -> Iterator[dict[str, Any]]:
     assert isinstance(beside.first, Counts)
     for condition, name in _places(beside.first, LEVELS):
         chosen = beside.first.condition == CONDITIONS.index(condition)
+        if _silent(condition, name, beside.first, beside.second):
+            yield {"condition": condition, "metric": name, "note": NO_PARSED}
+            continue
         found = tested(beside, beside.difference(METRICS[name], chosen), level=level)
         yield {
             "condition": condition,
@@ -130,11 +151,15 @@ def _levels(beside: Beside, level: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def _flips(main: pl.DataFrame, there: pl.DataFrame, items: pl.DataFrame, level: float) -> Iterator[dict[str, Any]]:
+def _flips(
+    main: pl.DataFrame, there: pl.DataFrame, beside: Beside, items: pl.DataFrame, level: float
+) -> Iterator[dict[str, Any]]:
     pairs = pair_outcomes(main, there, items)
     for condition in CONDITIONS:
         part = pairs.of(condition=condition)
-        if part.n_items:
+        if part.n_items and _silent(condition, FLIPS, beside.first, beside.second):
+            yield {"condition": condition, "metric": FLIPS, "note": NO_PARSED}
+        elif part.n_items:
             found = METRICS[FLIPS].function(part, level=level)
             columns = {column: getattr(found, column) for column in _OF_ESTIMATE}
             yield {"condition": condition, "metric": FLIPS, **columns}
@@ -144,6 +169,9 @@ def _changes(here: Beside, there: Beside, level: float) -> Iterator[dict[str, An
     """Changes from dense in the study's wording and in the other, and how far the two differ."""
     assert isinstance(here.first, Counts)
     for condition, name in _places(here.first, PRIMARY):
+        if _silent(condition, name, here.first, here.second, there.first, there.second):
+            yield {"condition": condition, "metric": name, "note": NO_PARSED}
+            continue
         sides = []
         for beside in (here, there):
             chosen = beside.first.condition == CONDITIONS.index(condition)

@@ -268,7 +268,7 @@ def p_above(contributions: Contributions, threshold: float, *, precision: float 
         precision: Of the p-value, as a share of it.
 
     Returns:
-        1e-6..0.5; 0.5 where even the estimate is not above; ``None`` with fewer than two clusters.
+        1e-12..0.5; 0.5 where even the estimate is not above; ``None`` with fewer than two clusters.
     """
     if contributions.clusters.n_clusters < 2:
         return None
@@ -308,7 +308,8 @@ def clustered_p(contributions: Contributions) -> float | None:
     return p if allowed is None else min(max(p, 2 * allowed), 1.0)
 
 
-_SMALLEST = 1e-6
+# Far below what a first look of several may spend, and what Holm asks for after it.
+_SMALLEST = 1e-12
 _LOOK_BELOW = 0.2
 _BATCH, _BLOCK = 4096, 64
 

@@ -29,7 +29,7 @@ from secateur.files import read_text
 from secateur.inference.backend import Probe
 from secateur.items.corpora import GENERATED, PACKAGED, Cut
 from secateur.items.orders import ORDERS
-from secateur.items.prompts import OTHER_PROMPTS
+from secateur.items.prompts import LETTERS_V1, OTHER_PROMPTS
 from secateur.items.text_protocols import TEXT_PROTOCOLS, BosRule, TextProtocol
 
 
@@ -151,7 +151,9 @@ class LetterConfig(_Strict):
     def _known_prompts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in value if name not in OTHER_PROMPTS]
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is not one of {', '.join(OTHER_PROMPTS)}")
+            own = f" ({LETTERS_V1.name} is the study's own)" if LETTERS_V1.name in unknown else ""
+            named = ", ".join(map(repr, unknown))
+            raise ValueError(f"{named} {'is' if len(unknown) == 1 else 'are'} not of {', '.join(OTHER_PROMPTS)}{own}")
         if len(set(value)) < len(value):
             raise ValueError("one stands there twice")
         return value

@@ -165,6 +165,8 @@ def _damaged(
         criteria=results,
         n_items=0,
         n_listed=len(items),
+        n_clusters_listed=len(cluster_sizes(items)) if asked.policy.looks > 1 else None,
+        looks=asked.policy.looks,
         notes=tuple(map(str, items.notes)),
         origin={"secateur": __version__, "benchmark": items.benchmark, "records": 0, "asked_now": 0},
         **_of_what(asked.policy, checkpoints),
@@ -281,6 +283,7 @@ def _found(
         perplexity=ratio,
         perplexity_df=df,
         perplexities=perplexities,
+        dtype=record["dtype"],
         stated=stated,
     )
 

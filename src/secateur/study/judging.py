@@ -77,6 +77,7 @@ class Found:
         perplexity: Candidate / dense; ``None`` if it was not measured. On the log scale its interval is Student's t's.
         perplexity_df: With so many degrees of freedom; one less than its windows if ``None``.
         perplexities: Of the two, for show.
+        dtype: What was computed in, for show.
         stated: What the candidate's folder says; ``None`` if nothing.
         look: Which of a few looks this is, for the criterion that is judged; ``None`` where there is one.
         cache: Answers that were counted.
@@ -90,6 +91,7 @@ class Found:
     perplexity: Estimate | None = None
     perplexity_df: float | None = None
     perplexities: tuple[float | None, float | None] = (None, None)
+    dtype: str = ""
     stated: Stated | None = None
     look: Look | None = None
     cache: dict[int, Counts] = field(default_factory=dict, repr=False, compare=False)
@@ -160,13 +162,17 @@ def not_finite(answers: Answers) -> tuple[int, int]:
 
 def _finite(policy: Policy, found: Found) -> CriterionResult:
     """The criterion that every policy has. Its weights were seen to be finite before the candidate was asked."""
-    before, (n, asked) = not_finite(found.dense)[0], not_finite(found.candidate)
+    (before, asked_dense), (n, asked) = not_finite(found.dense), not_finite(found.candidate)
+    computed = f"; computed in {found.dtype}" if found.dtype else ""
     status, reason = Status.PASS, f"all weights and the logits of all {asked:,} answers are finite"
     if n and n == asked:
-        status, reason = Status.FAIL, f"none of the candidate's {asked:,} answers comes from finite logits"
+        status, reason = Status.FAIL, f"none of the candidate's {asked:,} answers comes from finite logits{computed}"
     elif n:
-        reason = f"of {asked:,} answers {n:,} come from logits that are not finite and count as unparsed"
-    return _finite_result(status, reason, [_counted("answers_not_finite", before, n, policy, status)])
+        reason = f"of {asked:,} answers {n:,} come from logits that are not finite and count as unparsed{computed}"
+    if before:
+        reason += f"; of the dense model's {asked_dense:,} answers {before:,} do"
+    counted = _counted("answers_not_finite", before, n, policy, status, n_answers=asked)
+    return _finite_result(status, reason, [counted])
 
 
 def _finite_result(status: Status, reason: str, evidence: Sequence[Evidence]) -> CriterionResult:
@@ -183,8 +189,9 @@ def _finite_result(status: Status, reason: str, evidence: Sequence[Evidence]) ->
     )
 
 
-def _counted(what: str, before: int | None, n: int, policy: Policy, status: Status) -> Evidence:
-    return Evidence(what, before, n, Estimate(n, None, None, policy.level, "counted", 0, 0, None), status)
+def _counted(what: str, before: int | None, n: int, policy: Policy, status: Status, *, n_answers: int = 0) -> Evidence:
+    estimate = Estimate(n, None, None, policy.level, "counted", 0, n_answers, None, target=policy.target)
+    return Evidence(what, before, n, estimate, status)
 
 
 def judge_policy(

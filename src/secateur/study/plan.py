@@ -244,7 +244,8 @@ class Plan:
         tokens = prompts.tokens([prompts.text(item, order) for item, order in asked])
         longest = max(map(len, tokens))
         new = model.decoding.max_new_tokens if sampled else 0
-        check_context(model.checkpoint, longest + new, "the longest prompt and its answer")
+        words = f" in the wording {wording}" if wording else ""
+        check_context(model.checkpoint, longest + new, f"the longest prompt{words} and its answer")
         return [
             Request(
                 item=item.key,

@@ -135,6 +135,7 @@ def run_plan(plan: Plan, store: Store, *, progress: Progress | None = None) -> O
 
     for model in plan.models:
         runner = _ModelRun(store, plan, model, progress)
+        runner.check_prompts()
         held = run_cells(runner, model.cells)
         busy += [error for _, error in run_cells(runner, [cell for cell, _ in held])]
     if busy:
@@ -295,6 +296,16 @@ class _ModelRun:
             probe=self._plan.config.perplexity.divergence.probe,
             reference=None if cell.variant.recipe is None else self.model.reference,
         )
+
+    def check_prompts(self) -> None:
+        """Make the prompts of all cells, so that one that is too long ends the run before anything is asked.
+
+        Raises:
+            InputError: If a prompt is longer than the model's context.
+        """
+        for cell in self.model.cells:
+            if cell.spec.task in QUESTIONS:
+                self._base_requests(cell)
 
     def _base_requests(self, cell: PlannedCell) -> list[Request]:
         key = cell.wording, cell.spec.task != "ask"

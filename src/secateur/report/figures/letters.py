@@ -146,9 +146,12 @@ def _letters_caption(data: ReportData, found: dict[tuple[str, str], Row]) -> tup
         for readout in data.readouts
         if data.state(v, readout).name == BROKEN
     ]
-    unread = {key: (row["unparsed"] + row["nonfinite"]) / row["answers"] for key, row in found.items()}
+    drawn = {v.key: v for v in data.variants}
+    unread = {
+        key: (row["unparsed"] + row["nonfinite"]) / row["answers"] for key, row in found.items() if key[0] in drawn
+    }
     worst = max(unread, key=lambda key: unread[key])
-    variant = next(v for v in data.variants if v.key == worst[0])
+    variant = drawn[worst[0]]
     return (
         f"Broken, so that no other number of theirs means what it is called: {listed(broken)}."
         if broken
