@@ -452,7 +452,9 @@ def test_a_cell_keeps_the_budget_it_was_begun_with(store: Store) -> None:
 
 def test_what_makes_a_cell(store: Store) -> None:
     assert SPEC.id == digest("cell", [VARIANT, "ask", PROTOCOL])
-    with pytest.raises(StoreError, match=r"There is no such task\.\n  allowed: ask, text, divergence\n  got:     sing"):
+    with pytest.raises(
+        StoreError, match=r"There is no such task\.\n  allowed: ask, wording, floor, text, divergence\n  got:     sing"
+    ):
         CellSpec(VARIANT, "sing", {}, 1)
     with pytest.raises(StoreError, match=r"token budget is too small\.\n  allowed: at least 1\n  got:     0"):
         CellSpec(VARIANT, "ask", {}, 0)

@@ -121,7 +121,7 @@ def test_looks_show_templates_levels_and_what_was_spared(make):
     assert "60 of 120 templates (400 of 1,000 items) asked by look 2 of 4, the rest not needed" in said
     first, second = (
         "after 30 of 120 templates, 200 items: 1 of 4 criteria decided; one-sided level 0.0001 to 0.0002; "
-        "too early for 1",
+        "without a level yet: 1",
         "after 60 of 120 templates, 400 items: 3 of 4 criteria decided; one-sided level 0.0055",
     )
     assert first in said

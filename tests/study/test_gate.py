@@ -229,7 +229,10 @@ def test_finite_weights_whose_logits_are_not_are_asked_and_broken(folder, spoile
     verdict = gate(folder, spoiled["huge"])
     assert (verdict.outcome, verdict.exit_code) == (Status.FAIL, 3)
     assert verdict.headline == "Do not ship: the candidate is broken (finite numbers, speaks, speaks in text)."
-    assert verdict.criteria[0].reason == "none of the candidate's 900 answers comes from finite logits"
+    assert (
+        verdict.criteria[0].reason
+        == "none of the candidate's 900 answers comes from finite logits; computed in float32"
+    )
     assert verdict.origin["asked_now"] > 0
 
 
