@@ -417,6 +417,16 @@ class TestLooks:
         ]
         assert p[0] > p[1]
 
+    def test_a_first_look_can_fail_one_of_many_criteria(self):
+        """Holm over seven asks for a p-value far below what one criterion would, and the first look multiplies it."""
+        change = {"judge": "change", "metric": "srs_all", "margin": MARGIN, "worse": "higher", "why": "a test"}
+        many = {f"stereotypes {number}": change for number in range(7)}
+        table = items(30, 16)
+        data = found(table, *shifted(table, 0.6))
+        looks = dict.fromkeys(many, self.PLANNED)
+        results = judge_policy(policy(**many), data, looks=looks, number=1)
+        assert {one.status for one in results if one.name in many} == {Status.FAIL}
+
     def test_before_its_first_look_a_criterion_is_open_and_has_no_bounds(self):
         early = replace(self.PLANNED, clusters=(6, 60, 90, 120), judged=(False, True, True, True))
         one = self.at(1, 0.2, planned=early)
