@@ -15,7 +15,7 @@ from secateur.records.answers import LETTER
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
-from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, Variant, measured
+from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, State, Variant, measured
 from secateur.report.evidence import (
     SLOPE_UNIT,
     change_title,
@@ -236,10 +236,13 @@ def worded(data: ReportData) -> Iterator[Claim]:
             rows = counts.filter(pl.col("metric").is_in(TOLD), model_id=model, wording=wording)
             told = [row for row in rows.iter_rows(named=True) if row["tested"]]
             parts: list[Part] = [f"{_whose(data, model)}Asked by letter in other words ({wording}), "]
-            parts += _flipped(data, model, wording)
+            flipped = list(_flipped(data, model, wording))
+            parts += flipped
             key: list[Plain] = []
             if not told:
-                parts.append(f"{_why_not_told(data, model, wording)}, so no change from dense can be told there.")
+                why = _why_not_told(data, model, wording)
+                why = f"{why[0].upper()}{why[1:]}" if flipped else why
+                parts.append(f"{why}, so no change from dense can be told there.")
             else:
                 parts += [*_found_again(told), "; all after Holm. What is found in one wording alone is not shown to "]
                 parts.append("be absent in the other.")
@@ -278,10 +281,11 @@ def _found_again(told: list[Row]) -> Iterator[Part]:
 
 
 def _why_not_told(data: ReportData, model: str, wording: str) -> str:
-    for variant, words in ((data.dense_of(model), wording), (data.dense_of(model), "")):
-        state = data.wording_states.get((variant.key, words)) if words else data.state(variant, LETTER)
-        if state is None or state.name in (NOT_RUN, BROKEN, GUESSING):
-            return f"dense is {NOT_RUN if state is None else state.name} {'there' if words else 'here'}"
+    dense = data.dense_of(model)
+    there = data.wording_states.get((dense.key, wording), State(NOT_RUN))
+    for state, where in ((there, "there"), (data.state(dense, LETTER), "here")):
+        if state.name in (NOT_RUN, BROKEN, GUESSING):
+            return f"dense is {state.name} {where}"
     return "no pruned variant can be read in both"
 
 
