@@ -123,7 +123,7 @@ class Band:
     least: float
     most: float
     reason: str
-    where: Callable[[Scenario], bool]
+    where: Callable[[Scenario], bool] = lambda scenario: True
     pooled: bool = False
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from coverage import INSIDE, MARGIN, Scenario, clusters_of, conduct, draw, told
+from coverage import INSIDE, MARGIN, Band, Scenario, clusters_of, conduct, draw, told
 from numpy.typing import NDArray
 
 from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
@@ -36,18 +36,6 @@ RATES = (0.015, 0.06, 0.3)
 ICCS = (0.02, 0.1)
 WORSE = (0.5, 0.9, 1.0)
 AT, INSIDE_IT, BEYOND, POINTS = "at the margin", "inside", "beyond", "2 points"
-
-
-@dataclass(frozen=True)
-class Band:
-    """What is acceptable, fixed before the simulation was run; fields as in ``coverage.py``."""
-
-    name: str
-    what: str
-    of: Callable[[Mapping[str, Any]], float]
-    least: float
-    most: float
-    reason: str
 
 
 def _rate(margin: str, figure: str) -> Callable[[Mapping[str, Any]], float]:

@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import pytest
 import torch
@@ -12,12 +11,6 @@ from secateur.models.families import all_linears
 from secateur.models.loading import check_device, load_model, load_tokenizer, stop_tokens
 from secateur.models.tiny import build_tiny_model
 from secateur.models.weight_file import WeightFile
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A copy of a tiny llama that a test may spoil."""
-    return shutil.copytree(tiny_folder("llama"), tmp_path / "model")
 
 
 def change(folder, edit):

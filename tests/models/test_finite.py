@@ -1,20 +1,12 @@
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.tiny import ALL_FAMILIES, tiny_checkpoint, tiny_folder
+from tests.tiny import ALL_FAMILIES, tiny_checkpoint
 
 from secateur.errors import InputError
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.finite import check_finite, damage
 from secateur.models.loading import load_model
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A copy of a tiny llama that a test may spoil."""
-    return shutil.copytree(tiny_folder("llama"), tmp_path / "model")
 
 
 def spoil(folder, edit):

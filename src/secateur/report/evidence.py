@@ -5,7 +5,7 @@ One function each, one line each in ``EVIDENCE``, which ``tables.TABLES`` takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from secateur.report.changes import EXCESSES
 from secateur.report.data import ReportData, Row, measured
 from secateur.report.placebo import matched, matched_counts
 from secateur.report.published import NOT_SAMPLED
-from secateur.report.rows import named, names
+from secateur.report.rows import counted, metric_title, model_column, named, names
 from secateur.report.table import Column, Table
 from secateur.report.wording_tables import reworded, wording_counts, wordings
 from secateur.statistics.dose import dose_response
@@ -81,7 +81,7 @@ def changes_counted(data: ReportData) -> Table:
         "variants of the study. More and less: the direction of those left after Holm.",
         pl.DataFrame(rows, schema=_COUNTED),
         (
-            *_model(data),
+            *model_column(data),
             Column("Metric", lambda row: change_title(row["metric"], row["condition"]), "left"),
             Column("Variants", lambda row: fmt.count(row["variants"])),
             Column("Tested", lambda row: fmt.count(row["tested"])),
@@ -229,9 +229,9 @@ def perplexity_gate(data: ReportData) -> Table:
         "that can be read; those that cannot and would pass are counted at the end.",
         pl.DataFrame(rows, schema=_GATED, orient="row"),
         (
-            *_model(data),
+            *model_column(data),
             Column("Gate", lambda row: _times(row["gate"])),
-            *(Column(title, _counted(name)) for name, title in _GATE_COUNTS.items()),
+            *(Column(title, counted(name)) for name, title in _GATE_COUNTS.items()),
             Column("Which pass although worse", lambda row: row["worse_names"] or fmt.NONE, "left"),
             Column("Which are stopped although equivalent", lambda row: row["equivalent_names"] or fmt.NONE, "left"),
         ),
@@ -337,7 +337,7 @@ def dose_regression(data: ReportData) -> Table:
         "nominal levels, answers as independent, in other units; whole under As published.",
         pl.DataFrame(rows, schema=_SLOPES, orient="row"),
         (
-            *_model(data),
+            *model_column(data),
             Column("Readout", lambda row: row["readout"], "left"),
             Column("Slope of", lambda row: row["term"], "left"),
             Column("Per unit", lambda row: row["unit"] or fmt.NONE, "left"),
@@ -415,8 +415,8 @@ def survival_counts(data: ReportData) -> Table:
         "neither broken nor guess. Only paired: significant by the paired test alone, uncorrected.",
         pl.DataFrame(rows, schema={n: pl.Int64 if n in whole else pl.String for n in _SURVIVING}, orient="row"),
         (
-            *_model(data),
-            *(Column(title, _counted(name)) for name, title in _SURVIVING.items() if title),
+            *model_column(data),
+            *(Column(title, counted(name)) for name, title in _SURVIVING.items() if title),
         ),
         ("model_id",),
         empty=NOT_SAMPLED,
@@ -500,10 +500,6 @@ def survives(row: Row) -> str:
     if row["p_paired_holm"] < SIGNIFICANT:
         return "yes, after Holm"
     return "paired, not after Holm" if paired else "no"
-
-
-def _counted(name: str) -> Callable[[Row], str]:
-    return lambda row: fmt.count(row[name])
 
 
 def _times(gate: float) -> str:
@@ -620,9 +616,7 @@ _COUNTED: dict[str, Any] = {
 
 def change_title(metric: str, condition: str) -> str:
     """What a change is called."""
-    title = METRICS[metric].title
-    if len(METRICS[metric].conditions) > 1:
-        title = f"{title}, {'ambiguous' if condition == 'ambig' else 'disambiguated'}"
+    title = metric_title({"metric": metric, "condition": condition})
     return f"{title}, excess over floor" if metric in EXCESSES else title
 
 
@@ -630,7 +624,3 @@ def _told(data: ReportData) -> list[tuple[str, str]]:
     """Metrics and conditions of the main readout of which there is a change, in order."""
     there = data.changes.filter(pl.col("readout") == data.main_readout).select("metric", "condition")
     return list(there.unique(maintain_order=True).iter_rows())
-
-
-def _model(data: ReportData) -> Sequence[Column]:
-    return (Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()

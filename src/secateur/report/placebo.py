@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -12,7 +11,7 @@ from secateur.metrics.published import SIGNIFICANT
 from secateur.report import format as fmt
 from secateur.report.data import ReportData, Row
 from secateur.report.matched import CORRECTED_MATCHED, PLACEBO
-from secateur.report.rows import named, names
+from secateur.report.rows import change_of, counted, model_column, named, names
 from secateur.report.table import Column, Table
 
 NOTHING_MATCHED = (
@@ -86,10 +85,10 @@ def matched_counts(data: ReportData) -> Table:
             pl.col("kind") != PLACEBO, "reference", maintain_order=True
         ),
         (
-            *((Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()),
+            *model_column(data),
             Column("Beside", _reference, "left"),
             Column("Metric", lambda row: METRICS[row["metric"]].title, "left"),
-            *(Column(title, _counted(name)) for name, title in _COUNTS.items()),
+            *(Column(title, counted(name)) for name, title in _COUNTS.items()),
         ),
         ("model_id", "readout", "metric", "reference"),
         empty=NOTHING_MATCHED,
@@ -123,8 +122,8 @@ def matched(data: ReportData) -> Table:
             Column("KL", lambda row: fmt.value(row["kl"], METRICS["kl"])),
             Column("Beside", _reference, "left"),
             Column("Matching level", lambda row: _level(row["matching_level"])),
-            Column("Change", lambda row: _change(row, "change")),
-            Column("Its change", lambda row: _change(row, "matched")),
+            Column("Change", lambda row: change_of(row, "change")),
+            Column("Its change", lambda row: change_of(row, "matched")),
             Column(
                 "Difference",
                 lambda row: fmt.difference(row, METRICS[row["metric"]]) if row["value"] is not None else fmt.NONE,
@@ -143,10 +142,6 @@ def matched(data: ReportData) -> Table:
     )
 
 
-def _counted(name: str) -> Callable[[Row], str]:
-    return lambda row: fmt.count(row[name])
-
-
 def _reference(row: Row) -> str:
     return f"{row['reference']} (placebo)" if row["kind"] == PLACEBO else str(row["reference"])
 
@@ -155,11 +150,7 @@ def _level(level: float | None) -> str:
     return fmt.NONE if level is None else fmt.significant(level)
 
 
-def _change(row: Row, name: str) -> str:
-    return fmt.value(row[name], fmt.of_difference(METRICS[row["metric"]]))
-
-
 def _spread(row: Row) -> str:
     if row["n_curves"] < 2 or row["least"] is None:
         return fmt.NONE
-    return f"{_change(row, 'least')} to {_change(row, 'most')}"
+    return f"{change_of(row, 'least')} to {change_of(row, 'most')}"

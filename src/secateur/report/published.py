@@ -14,7 +14,7 @@ from secateur.metrics.published import ALL, COMPARED_LEVEL, LATENT, SIGNIFICANT
 from secateur.report import format as fmt
 from secateur.report.as_published import PARSED_METRICS, SIDE_BY_SIDE
 from secateur.report.data import FLOOR, OTHER, SAME, Published, ReportData, Row, Variant, value_of
-from secateur.report.rows import named, names, who
+from secateur.report.rows import model_column, named, names, who
 from secateur.report.table import Column, Table
 
 NOT_SAMPLED = "no ambiguous item with roles was sampled"
@@ -147,7 +147,7 @@ def methods_as_published(data: ReportData) -> Table:
         f"{data.main_readout} readout, ambiguous items.",
         _frame(rows, {}, texts=("model", "method", "variant", "variant_pia", "variant_id", "variant_id_pia")),
         (
-            *((Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()),
+            *model_column(data),
             Column("Method", lambda row: row["method"], "left"),
             Column("Nominal", lambda row: fmt.percent(row["nominal_sparsity"], 0)),
             Column("Achieved", lambda row: fmt.sparsity(row["achieved_sparsity"])),
@@ -488,7 +488,7 @@ def _table(
     if found is not None:
         left_out = f"; {found.left_out:,} items without roles are left out" if found.left_out else ""
         said = f" Answers read by parser {found.parser}, ambiguous items{left_out}."
-    model = (Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()
+    model = model_column(data)
     return Table(
         name,
         title,

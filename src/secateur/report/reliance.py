@@ -15,7 +15,7 @@ from secateur.records.answers import LETTER
 from secateur.report import format as fmt
 from secateur.report.changes import EXCESSES
 from secateur.report.claim import EVIDENCE, Claim, Part, Quantity
-from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, State, Variant, measured
+from secateur.report.data import NOT_RUN, ReportData, Row, State, Variant, measured
 from secateur.report.evidence import (
     SLOPE_UNIT,
     change_title,
@@ -284,7 +284,7 @@ def _why_not_told(data: ReportData, model: str, wording: str) -> str:
     dense = data.dense_of(model)
     there = data.wording_states.get((dense.key, wording), State(NOT_RUN))
     for state, where in ((there, "there"), (data.state(dense, LETTER), "here")):
-        if state.name in (NOT_RUN, BROKEN, GUESSING):
+        if not state.readable:
             return f"dense is {state.name} {where}"
     return "no pruned variant can be read in both"
 

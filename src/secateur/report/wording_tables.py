@@ -7,13 +7,11 @@ from typing import Any
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.metric import BOTH
 from secateur.metrics.published import SIGNIFICANT
 from secateur.records.answers import LETTER
 from secateur.report import format as fmt
-from secateur.report.data import BROKEN, GUESSING, NOT_RUN, ReportData, Row, Variant
-from secateur.report.rows import named, names
-from secateur.report.states import CONDITION_WORDS
+from secateur.report.data import ReportData, Row, Variant
+from secateur.report.rows import change_of, counted, metric_title, model_column, named, names
 from secateur.report.table import Column, Table
 from secateur.report.wordings import CORRECTED_REWORDED, FLIPS, WORDING_COLUMNS
 
@@ -76,10 +74,10 @@ def wording_counts(data: ReportData) -> Table:
         "a change that is found in one wording alone can be one that the other was too few items to show.",
         pl.DataFrame(rows, schema=_COUNTED, orient="row"),
         (
-            *((Column("Model", lambda row: row["model"], "left"),) if len(data.models) > 1 else ()),
+            *model_column(data),
             Column("Wording", lambda row: row["wording"], "left"),
-            Column("Metric", _title, "left"),
-            *(Column(title, _counted(name)) for name, title in _COUNTS.items()),
+            Column("Metric", metric_title, "left"),
+            *(Column(title, counted(name)) for name, title in _COUNTS.items()),
         ),
         ("model_id", "wording", "condition", "metric"),
         empty=_why_empty(data),
@@ -101,8 +99,8 @@ def reworded(data: ReportData) -> Table:
             Column("Wording", lambda row: row["wording"], "left"),
             Column("State there", lambda row: row["state"], "left"),
             Column("Dense there", lambda row: row["dense_state"], "left"),
-            Column("Metric", _title, "left"),
-            Column("Change here", lambda row: _change(row, "before")),
+            Column("Metric", metric_title, "left"),
+            Column("Change here", lambda row: change_of(row, "before")),
             Column("Change there", _change_there),
             Column("p there, Holm", lambda row: fmt.p_value(row["there_p_holm"])),
             Column("Difference", lambda row: fmt.difference(row, METRICS[row["metric"]])),
@@ -132,7 +130,7 @@ def wordings(data: ReportData) -> Table:
             *names(data),
             Column("Wording", lambda row: row["wording"], "left"),
             Column("State there", lambda row: row["state"], "left"),
-            Column("Metric", _title, "left"),
+            Column("Metric", metric_title, "left"),
             Column("Here", lambda row: fmt.value(row["before"], METRICS[row["metric"]])),
             Column("There", lambda row: fmt.value(row["after"], METRICS[row["metric"]])),
             Column("Difference", _difference),
@@ -148,7 +146,7 @@ def wordings(data: ReportData) -> Table:
 def readable_there(data: ReportData, variant: Variant, wording: str) -> bool:
     """Whether a variant can be read in other words."""
     state = data.wording_states.get((variant.key, wording))
-    return state is not None and state.name not in (NOT_RUN, BROKEN, GUESSING)
+    return state is not None and state.readable
 
 
 def _tests(data: ReportData, variant: Variant, wording: str, metric: str, condition: str) -> tuple[Row, Row] | None:
@@ -174,19 +172,6 @@ def _with_state(data: ReportData, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _why_empty(data: ReportData) -> str:
     return NOT_IN_BOTH if data.other_wordings else ONE_WORDING
-
-
-def _title(row: Row) -> str:
-    metric = METRICS[row["metric"]]
-    return f"{metric.title}, {CONDITION_WORDS[row['condition']]}" if metric.conditions == BOTH else metric.title
-
-
-def _counted(name: str) -> Any:
-    return lambda row: fmt.count(row[name])
-
-
-def _change(row: Row, name: str) -> str:
-    return fmt.value(row[name], fmt.of_difference(METRICS[row["metric"]]))
 
 
 def _change_there(row: Row) -> str:
