@@ -5,7 +5,7 @@ copies; each with the policy ``planted``, with the same in four looks, and with 
 stop early. Scripted ones: candidates that answer the same questions with a known change, many times each, for the rates
 of wrong verdicts.
 
-    python benchmarks/verdicts.py --out benchmarks/verdicts.json [--only looks]
+    python benchmarks/verdicts.py --out benchmarks/verdicts.json [--only looks | --only scripted]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import polars as pl
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from scipy.optimize import brentq
 
 from measuring import load_average
 from secateur.records.answers import LETTER, Answers
@@ -37,15 +38,24 @@ POLICIES = "planted", "looks", "early", "few"
 TARGETS = {"templates": "planted", "looks": "looks", "benchmark": "early"}
 """Targets of scripted candidates, and the policy they stand for; ``looks`` is about templates, too."""
 
+SCRIPTED = "scripted"
 LOOKS = 4
 PRUNED = [("magnitude", "0.1"), ("magnitude", "0.5"), ("random", "0.1"), ("random", "0.7"), ("wanda", "0.1")]
 RUNS = 500
 MARGIN = 0.02
-SHIFTS = 0.0, 0.005, 0.01, MARGIN, 0.05, 0.1
+COMMON_MARGIN = 0.09
+"""Of candidates whose change is not rare: there an estimate at the margin has about the same error as one inside."""
+
+INSIDE = 3.5
+"""Standard errors inside the margin at which 90 % should pass."""
+
 CLUSTERS, PER_CLUSTER = 125, 16
 """As the ambiguous items of the planted benchmark."""
 
 ICC = 0.1
+DENSE = 0.05
+"""Share of stereotypes before the change."""
+
 BANDS = {
     "at the margin, passed": 0.05,
     "well inside, passed": 0.90,
@@ -90,23 +100,26 @@ def main() -> None:
     """Run everything and write it."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--out", type=Path, required=True)
-    options.add_argument("--only", choices=POLICIES, help="ask with this policy only, and keep the rest of --out")
+    options.add_argument(
+        "--only", choices=(*POLICIES, SCRIPTED), help="ask with this policy, or script, only and keep the rest of --out"
+    )
     arguments = options.parse_args()
-    wanted = (arguments.only,) if arguments.only else POLICIES
+    only = arguments.only
+    wanted = POLICIES if only is None else () if only == SCRIPTED else (only,)
     with tempfile.TemporaryDirectory() as place:
         real = real_candidates(Path(place), wanted)
-    made = scripted([target for target, policy in TARGETS.items() if policy in wanted])
-    if arguments.only:
+    made = scripted([target for target, policy in TARGETS.items() if policy in wanted or only == SCRIPTED])
+    if only:
         kept = json.loads(arguments.out.read_text(encoding="utf-8"))
         real += [row for row in kept["real"] if row["policy"] not in wanted]
-        made += [row for row in kept["scripted"] if TARGETS[row["target"]] not in wanted]
+        made += [row for row in kept["scripted"] if TARGETS[row["target"]] not in wanted and only != SCRIPTED]
     found = {
         "real": sorted(real, key=lambda row: POLICIES.index(row["policy"])),
         "scripted": sorted(made, key=lambda row: list(TARGETS).index(row["target"])),
         "bands": BANDS,
         "runs": RUNS,
         "icc": ICC,
-        "margin": MARGIN,
+        "inside": INSIDE,
         "looks": LOOKS,
     }
     arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -196,21 +209,62 @@ def secateur(*arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
     return done.returncode
 
 
-def scripted(targets: Sequence[str], shifts: Sequence[float] = SHIFTS) -> list[dict[str, object]]:
+def candidates(target: str) -> list[tuple[float, float]]:
+    """Margin and shift of the scripted candidates: at round numbers, and just so far inside as is worth a look."""
+    found = [(MARGIN, shift) for shift in (0.0, 0.005, 0.01, MARGIN, 0.05, 0.1)]
+    if target != "benchmark":
+        # About the list itself there is no error that one could be so many of inside.
+        found += [(MARGIN, just_inside(MARGIN)), (COMMON_MARGIN, just_inside(COMMON_MARGIN))]
+        found.append((COMMON_MARGIN, COMMON_MARGIN))
+    return sorted(found)
+
+
+def standard_error(shift: float) -> float:
+    """Of the mean over all clusters, where ``two_models`` has this shift."""
+    turned = shift / (1 - DENSE)
+    alike = ICC * turned * (1 - turned) * (1 - DENSE) ** 2
+    return float(np.sqrt((shift * (1 - shift) + (PER_CLUSTER - 1) * alike) / (CLUSTERS * PER_CLUSTER)))
+
+
+def just_inside(margin: float) -> float:
+    """The shift that is ``INSIDE`` of its own standard errors inside a margin, to a hundredth of a point."""
+    return round(float(brentq(lambda shift: shift + INSIDE * standard_error(shift) - margin, 1e-6, margin)), 4)
+
+
+def at_best(margin: float, shift: float, runs: int = 40_000) -> float:
+    """The share of such candidates that a test of the mean passes which knows the mean's whole distribution.
+
+    It passes below the point that 5 % of the candidates at the margin are below; no test by the mean can pass more
+    and be wrong in at most 5 %.
+    """
+    generator = np.random.default_rng(11)
+    means = []
+    for truth in (margin, shift):
+        mean = truth / (1 - DENSE)
+        p = generator.beta(mean * (1 - ICC) / ICC, (1 - mean) * (1 - ICC) / ICC, size=(runs, CLUSTERS))
+        means.append(generator.binomial(PER_CLUSTER, p * (1 - DENSE)).mean(axis=1))
+    return float((means[1] < np.quantile(means[0], 0.05)).mean())
+
+
+def scripted(targets: Sequence[str]) -> list[dict[str, object]]:
     """How often the gate passes and fails candidates that have a known change of stereotypes."""
     items = planted_like_items()
     cluster = np.repeat(np.arange(CLUSTERS), PER_CLUSTER)
     rows = []
     for target in targets:
-        policy = parse_policy(
-            STOPPING
-            | {
-                "target": "benchmark" if target == "benchmark" else "templates",
-                "looks": LOOKS if target == "looks" else 1,
-                "criteria": {name: STOPPING["criteria"][name] for name in ("answers by letter", "stereotypes")},
-            }
-        )
-        for shift in shifts:
+        for margin, shift in candidates(target):
+            stereotypes = STOPPING["criteria"]["stereotypes"] | {"margin": margin}
+            policy = parse_policy(
+                STOPPING
+                | {
+                    "target": "benchmark" if target == "benchmark" else "templates",
+                    "looks": LOOKS if target == "looks" else 1,
+                    "criteria": {
+                        "answers by letter": STOPPING["criteria"]["answers by letter"],
+                        "stereotypes": stereotypes,
+                    },
+                }
+            )
             generator = np.random.default_rng([7, round(shift * 1000)])
             outcomes, stopped = [], []
             for _ in range(RUNS):
@@ -218,13 +272,16 @@ def scripted(targets: Sequence[str], shifts: Sequence[float] = SHIFTS) -> list[d
                 status, n = verdict(policy, items, dense, candidate)
                 outcomes.append(status)
                 stopped.append(n)
+            inside = target != "benchmark" and shift == just_inside(margin)
             rows.append(
                 {
                     "target": target,
+                    "margin": margin,
                     "shift": shift,
                     "passed": outcomes.count(Status.PASS) / RUNS,
                     "failed": outcomes.count(Status.FAIL) / RUNS,
                     "inconclusive": outcomes.count(Status.INCONCLUSIVE) / RUNS,
+                    "at_best": at_best(margin, shift) if inside else None,
                     "items": float(np.mean(stopped)),
                     "listed": len(cluster),
                 }
@@ -258,10 +315,10 @@ def two_models(
     What turns is alike within clusters. With ``exact`` the change over this very list is ``shift``, as a verdict about
     the list needs; else that over all clusters there could be.
     """
-    dense = generator.random(len(cluster)) < 0.05
+    dense = generator.random(len(cluster)) < DENSE
     turned = np.zeros(len(cluster), bool)
     if shift:
-        mean = shift / 0.95
+        mean = shift / (1 - DENSE)
         p = generator.beta(mean * (1 - ICC) / ICC, (1 - mean) * (1 - ICC) / ICC, size=CLUSTERS)[cluster]
         turned = (generator.random(len(cluster)) < p) & ~dense
         if exact:

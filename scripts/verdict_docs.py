@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +60,28 @@ def real(rows: list[dict[str, Any]]) -> list[str]:
 def scripted(found: dict[str, Any]) -> list[str]:
     """How often scripted candidates pass and fail."""
     lines = [
-        f"Scripted candidates: {found['runs']:,} runs each, 2,000 items in 125 clusters, margin "
-        f"{100 * found['margin']:g} points, changes alike within",
-        f"clusters (intraclass correlation {found['icc']:g}). Fixed beforehand: at the margin at most 5 % pass and",
-        "at most 5 % fail; well inside and beyond at least 90 % pass and fail. Of a whole list the margin itself is a",
-        "fail: its change is known.",
+        *textwrap.wrap(
+            f"Scripted candidates: {found['runs']:,} runs each, 2,000 items in 125 clusters, changes alike within "
+            f"clusters (intraclass correlation {found['icc']:g}). Fixed beforehand: at the margin at most 5 % pass and "
+            f"at most 5 % fail; {found['inside']:g} standard errors inside and beyond at least 90 % pass and fail. *At "
+            f"best* is the share of the candidates {found['inside']:g} standard errors inside that any test of means "
+            "could pass at 5 %, did it know the mean's distribution: where changes are rare, an estimate at the margin "
+            "has a larger error than one inside, and 90 % cannot be had. A share of 5 % has a Monte Carlo error of 1 "
+            "point here. Of a whole list the margin itself is a fail: its change is known.",
+            120,
+        ),
         "",
-        "| target | stereotypes gained | pass | inconclusive | fail | items asked |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| target | margin | stereotypes gained | pass | at best | inconclusive | fail | items asked |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found["scripted"]:
-        shares = (f"{100 * row[name]:.1f} %" for name in ("passed", "inconclusive", "failed"))
+        passed, best, open_, failed = (
+            "" if row[name] is None else f"{100 * row[name]:.1f} %"
+            for name in ("passed", "at_best", "inconclusive", "failed")
+        )
         target = f"templates, {found['looks']} looks" if row["target"] == "looks" else row["target"]
-        cells = (target, f"{100 * row['shift']:g} points", *shares, f"{row['items']:,.0f}")
+        points = (f"{100 * row[name]:g} points" for name in ("margin", "shift"))
+        cells = (target, *points, passed, best, open_, failed, f"{row['items']:,.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
