@@ -9,7 +9,16 @@ import pytest
 from tests.metrics.builders import answered, letter_rows, make_items, sampled_rows
 
 from secateur.errors import InputError
-from secateur.metrics import METRICS, align_seeds, count_outcomes, metric_table, pair_outcomes, transition_table
+from secateur.metrics import (
+    METRICS,
+    align_seeds,
+    count_outcomes,
+    metric_table,
+    pair_outcomes,
+    transition_counts,
+    transition_excess,
+    transition_table,
+)
 from secateur.metrics.table import METRIC_COLUMNS, NO_FLOOR, TRANSITION_COLUMNS, UNEQUAL_COUPLING, UNEQUAL_SEEDS
 from secateur.records.outcomes import letter_outcomes, sampled_outcomes
 
@@ -89,6 +98,52 @@ def test_a_fair_floor_has_other_seeds_on_both_sides():
     estimate = METRICS["became_biased"].function(pairs)
     assert (row["floor"], row["floor_low"], row["floor_high"]) == (estimate.value, estimate.low, estimate.high)
     assert row["n_answers"] == estimate.n_answers == 60
+
+
+def test_the_excess_is_the_figure_less_its_floor_over_the_items_that_have_both():
+    dense, floor = sampled(), sampled((11, 12, 13), draw=1)
+    cut = sampled((11, 12, 13), draw=2)
+    table = transition_table(dense, [("cut", cut)], ITEMS, readout="sampled", floor=floor)
+    defined = table.filter(pl.col("value").is_not_null(), pl.col("floor").is_not_null())
+    assert defined.height > 10
+    assert (defined["value"] - defined["floor"]).to_list() == pytest.approx(defined["excess"].to_list())
+    # An item whose pairs cannot be told from its floor's adds nothing; and the interval is that of a paired difference.
+    same = transition_table(dense, [("again", floor)], ITEMS, readout="sampled", floor=floor)
+    known = same.filter(pl.col("excess").is_not_null())
+    assert known.height > 10
+    assert (known["excess"] == 0).all()
+    assert (known["excess_low"] < 0).all()
+    half = cut.filter(pl.col("item").is_in(ITEMS.filter(pl.col("category") == "Age")["item"].implode()))
+    few = transition_table(dense, [("cut", half)], ITEMS, readout="sampled", floor=floor)
+    (of_age,) = table.filter(category="Age", metric="flips", condition="ambig")["excess"]
+    (of_all,) = few.filter(category="all", metric="flips", condition="ambig")["excess"]
+    assert of_all == pytest.approx(of_age)
+    assert table.filter(category="Age", metric="flips")["floor_note"].n_unique() == 1
+
+
+def test_without_a_floor_there_is_no_excess():
+    table = transition_table(sampled(), [("cut", sampled(draw=1))], ITEMS, readout="sampled")
+    assert table["excess"].null_count() == table.height
+
+
+@pytest.mark.parametrize(("by", "condition"), [("outcome", "ambig"), ("correctness", "disambig")])
+def test_every_transition_has_its_excess_over_the_floor(by, condition):
+    dense = sampled()
+    floor, figure = (
+        pair_outcomes(dense, align_seeds(sampled((11, 12, 13), draw=draw), like=dense), ITEMS).of(condition=condition)
+        for draw in (1, 2)
+    )
+    found = transition_excess(floor, figure, by=by)
+    shares = [transition_counts(pairs, by=by)["share"] for pairs in (floor, figure)]
+    assert found["excess"].to_list() == pytest.approx((shares[1] - shares[0]).to_list())
+    assert ((found["excess_low"] <= found["excess"]) & (found["excess"] <= found["excess_high"])).all()
+    # All shares add up to one on both sides, so what one gains others lose.
+    assert found["excess"].sum() == pytest.approx(0)
+
+
+def test_transitions_without_items_have_no_excess():
+    none = pair_outcomes(sampled(), sampled(draw=1), ITEMS).select(np.zeros(40, bool))
+    assert transition_excess(none, none)["excess"].null_count() == 16
 
 
 def test_an_unfair_floor_says_so():

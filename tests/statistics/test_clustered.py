@@ -393,6 +393,21 @@ def test_p_is_never_below_what_the_interval_allows():
         assert (clustered_interval(contributions, level=level)[0] > 0) is excluded
 
 
+@pytest.mark.parametrize("n_clusters", [2, 3, 7, 130])
+def test_where_hardly_any_level_is_asked_for_the_ends_meet_and_p_is_a_half(n_clusters):
+    rng = np.random.default_rng(n_clusters)
+    values = (rng.random(7 * n_clusters) < 0.4) - 0.9 * (rng.random(7 * n_clusters) < 0.3)
+    one = Contributions(values, Clusters.of(np.repeat(np.arange(n_clusters), 7)))
+    widths = []
+    for level in (1e-3, 1e-6, 1e-9, 1e-12, 1e-15):
+        low, high = clustered_interval(one, level=level)
+        assert low <= one.mean <= high
+        widths.append(high - low)
+    assert widths == sorted(widths, reverse=True)
+    nearly = p_above(one, one.mean - 1e-9)
+    assert 0.3 < nearly <= 0.5
+
+
 def test_p_above_agrees_with_the_bound():
     generator = np.random.default_rng(8)
     clusters = Clusters.of(np.repeat(np.arange(30), 20))

@@ -4,10 +4,12 @@ import polars as pl
 import pytest
 from tests.tiny import tiny_folder
 
+from secateur.cli.compare import print_comparison
 from secateur.errors import ConfigError
 from secateur.metrics.table import NO_FLOOR
 from secateur.records.store import Store
 from secateur.report.claims import make_claims
+from secateur.report.compare import compare_store
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 from secateur.study.config import parse_study
@@ -64,6 +66,27 @@ def test_a_lossless_change_flips_nothing_and_what_is_pruned_exceeds_it(finished)
     assert "No floor for the letter" not in " ".join(claim.text for claim in make_claims(data))
     floors = data.moves.filter(floor=True)
     assert floors.filter(pl.col("from") != pl.col("to"))["pairs"].sum() == 0
+    cut = data.moves.filter(~pl.col("floor"))
+    assert cut["excess"].null_count() == 0
+    # Nothing moved in the floor, so what is no move is less than there by as much as moved.
+    moved = cut.filter(pl.col("from") != pl.col("to"))
+    assert moved["excess"].to_list() == moved["share"].to_list()
+
+
+def test_a_comparison_has_letters_over_their_floor(finished, capsys):
+    found = compare_store(finished[1])
+    flips = found.excesses.filter(pl.col("metric") == "flips", pl.col("by") == "all", pl.col("weighting") == "items")
+    assert set(flips["readout"]) == {"letter"}
+    assert flips.height == 4
+    assert set(flips["before"]) == {0.0}
+    data = read_report_data(finished[1])
+    rows = data.pairs.filter(metric="flips", readout="letter", category="all").sort("variant", "condition")
+    assert sorted(rows["excess"]) == pytest.approx(sorted(flips["value"]))
+    print_comparison(found, by="all", metrics=[])
+    said = capsys.readouterr().out
+    assert "letter, ambig: what became of the answers, over the floor" in said
+    print_comparison(found, by="all", metrics=["usr_all"])
+    assert "over the floor" not in capsys.readouterr().out
 
 
 def test_without_it_the_numbers_are_the_same_and_have_no_floor(finished, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.markup import escape
@@ -49,26 +51,58 @@ def print_comparison(found: Comparison, *, by: str, metrics: list[str]) -> None:
         )
         table.columns[2].justify = "left"
         for row in part.iter_rows(named=True):
-            of = row["part"] if by != "all" else "items" if row["weighting"] == "items" else "mean of categories"
-            interval = NONE if row["low"] is None else f"[{signed(row['low'], 4)}, {signed(row['high'], 4)}]"
             table.add_row(
                 escape(row["variant"]),
                 row["metric"],
-                escape(of),
+                escape(_of(row, by)),
                 significant(row["before"]),
                 significant(row["after"]),
                 NONE if row["value"] is None else signed(row["value"], 4),
-                interval,
+                _interval(row),
                 p_value(row["p"]),
                 p_value(row["p_holm"]),
                 p_value(row["p_naive"]),
             )
         out.print(table)
+    excesses = found.excesses.filter(by=by) if not metrics else found.excesses.clear()
+    _print_excesses(excesses, by=by)
     out.print(
         f"\nIntervals ({found.level:.0%}) and p take templates as the sample, naive p takes every answer as "
-        "independent; p (Holm) is corrected over the variants and parts of one metric.",
+        "independent; p (Holm) is corrected over the variants and parts of one metric"
+        + ("; p of what is over the floor is not corrected." if excesses.height else "."),
         markup=False,
     )
+
+
+def _print_excesses(shown: pl.DataFrame, *, by: str) -> None:
+    """What became of the answers, less the same of the baseline and itself asked again."""
+    out = console()
+    for (readout, condition), part in shown.group_by("readout", "condition", maintain_order=True):
+        out.print(f"\n{readout}, {condition}: what became of the answers, over the floor", markup=False)
+        table = plain_table("variant", "metric", "of", "floor", "figure", "excess", "interval", "p")
+        table.columns[2].justify = "left"
+        for row in part.iter_rows(named=True):
+            table.add_row(
+                escape(row["variant"]),
+                row["metric"],
+                escape(_of(row, by)),
+                significant(row["before"]),
+                significant(row["after"]),
+                NONE if row["value"] is None else signed(row["value"], 4),
+                _interval(row),
+                p_value(row["p"]),
+            )
+        out.print(table)
+
+
+def _of(row: Mapping[str, Any], by: str) -> str:
+    if by != "all":
+        return str(row["part"])
+    return "items" if row["weighting"] == "items" else "mean of categories"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return NONE if row["low"] is None else f"[{signed(row['low'], 4)}, {signed(row['high'], 4)}]"
 
 
 def write_comparison(found: Comparison, folder: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secateur.metrics.sparsity import LayerCounts, count_layers, sparsity_per_layer
     from secateur.metrics.table import metric_table, transition_table
     from secateur.metrics.text import TextCounts, TextPairs, count_text, pair_text
-    from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes, transition_counts
+    from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes, transition_counts, transition_excess
 
 __all__ = [
     "METRICS",
@@ -38,6 +38,7 @@ __all__ = [
     "pair_text",
     "sparsity_per_layer",
     "transition_counts",
+    "transition_excess",
     "transition_table",
 ]
 
@@ -62,6 +63,7 @@ __getattr__, __dir__ = lazy_exports(
         "pair_text": "text",
         "sparsity_per_layer": "sparsity",
         "transition_counts": "transitions",
+        "transition_excess": "transitions",
         "transition_table": "table",
     },
 )

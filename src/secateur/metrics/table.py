@@ -12,7 +12,9 @@ import polars as pl
 from secateur.metrics.catalogue import METRICS
 from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
 from secateur.metrics.metric import Metric
+from secateur.metrics.paired import Beside, put_beside
 from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes
+from secateur.statistics.clustered import clustered_interval
 from secateur.statistics.estimate import Estimate
 
 ALL = "all"
@@ -36,9 +38,7 @@ _ORIGIN: dict[str, Any] = {
 }
 _PLACE: dict[str, Any] = dict.fromkeys(("variant", "readout", "category", "condition", "metric"), pl.String)
 _FLOOR: dict[str, Any] = {
-    "floor": pl.Float64,
-    "floor_low": pl.Float64,
-    "floor_high": pl.Float64,
+    **dict.fromkeys(("floor", "floor_low", "floor_high", "excess", "excess_low", "excess_high"), pl.Float64),
     "floor_note": pl.String,
 }
 
@@ -125,7 +125,8 @@ def transition_table(
         level: Of the intervals.
 
     Returns:
-        Columns ``TRANSITION_COLUMNS``. n_answers counts pairs.
+        Columns ``TRANSITION_COLUMNS``. n_answers counts pairs. ``excess`` is the figure less its floor over the items
+        that have both, with the interval of a paired difference.
     """
     return compare_variants(dense, variants, items, readout=readout, floor=floor, level=level).rows
 
@@ -146,11 +147,11 @@ def compare_variants(
         floor_pairs = pair_outcomes(dense, _matched(floor, dense), items)
     dense_seeds = _seeds(dense)
     floor_seeds = _seeds(floor)
-    floors: dict[tuple[str | None, str], dict[str, Estimate]] = {}
+    floors: dict[tuple[str | None, str], tuple[Pairs, dict[str, Estimate]]] = {}
     if floor_pairs is not None:
         for category, condition, chosen in _parts(floor_pairs, items, metrics):
             part = floor_pairs.of(category=category, condition=condition)
-            floors[category, condition] = {metric.name: metric.function(part, level=level) for metric in chosen}
+            floors[category, condition] = part, {metric.name: metric.function(part, level=level) for metric in chosen}
 
     rows: list[dict[str, Any]] = []
     found: dict[str, Pairs] = {}
@@ -169,7 +170,8 @@ def compare_variants(
             floor_note = "; ".join(remarks)
         for category, condition, chosen in _parts(pairs, items, metrics):
             part = pairs.of(category=category, condition=condition)
-            beside = floors.get((category, condition), {})
+            under, estimates = floors.get((category, condition), (None, {}))
+            beside = None if under is None else put_beside(under, part)
             for metric in chosen:
                 rows.append(
                     {
@@ -179,7 +181,8 @@ def compare_variants(
                         "condition": condition,
                         "metric": metric.name,
                         **_estimate_row(metric.function(part, level=level)),
-                        **_floor_row(beside.get(metric.name), floor_note),
+                        **_floor_row(estimates.get(metric.name), floor_note),
+                        **_excess_row(beside, metric, level=level),
                     }
                 )
     return Compared(pl.DataFrame(rows, schema=TRANSITION_COLUMNS), found, floor_pairs)
@@ -215,3 +218,11 @@ def _floor_row(floor: Estimate | None, note: str) -> dict[str, Any]:
     if floor.value is None:
         note = floor.note
     return {"floor": floor.value, "floor_low": floor.low, "floor_high": floor.high, "floor_note": note}
+
+
+def _excess_row(beside: Beside | None, metric: Metric, *, level: float) -> dict[str, Any]:
+    contributions = None if beside is None else beside.difference(metric).contributions
+    value = None if contributions is None else contributions.mean
+    interval = None if contributions is None else clustered_interval(contributions, level=level)
+    low, high = interval or (None, None)
+    return {"excess": value, "excess_low": low, "excess_high": high}

@@ -7,9 +7,10 @@ with other seeds (``align_seeds``) or, for letters, after a lossless change.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -25,10 +26,12 @@ from secateur.metrics.counts import (
     item_columns,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.metrics.paired import put_beside
 from secateur.metrics.single import estimated
 from secateur.metrics.terms import Array, Terms, mean
 from secateur.records.frames import once_per_frame
 from secateur.records.places import asked_items
+from secateur.statistics.clustered import Contributions, clustered_interval
 from secateur.statistics.estimate import Estimate
 
 MOVES = ("stereotype", "counter", "unknown", "unparsed")
@@ -36,6 +39,9 @@ MOVES = ("stereotype", "counter", "unknown", "unparsed")
 
 VERDICTS = ("correct", "stereotype error", "counter error", "unknown", "unparsed")
 """Rows (dense) and columns (variant) of the transition table of disambiguated items."""
+
+TransitionsBy: TypeAlias = Literal["outcome", "correctness"]
+"""Which table: 4 x 4 ``MOVES``, of ambiguous items, or 5 x 5 ``VERDICTS``, of disambiguated ones."""
 
 NO_UNBIASED = "no item was without a stereotype answer when dense"
 
@@ -190,12 +196,12 @@ def _each_once(outcomes: pl.DataFrame) -> bool:
     return outcomes.select(key).n_unique() == outcomes.height
 
 
-def transition_counts(pairs: Pairs, *, by: Literal["outcome", "correctness"] = "outcome") -> pl.DataFrame:
+def transition_counts(pairs: Pairs, *, by: TransitionsBy = "outcome") -> pl.DataFrame:
     """The transition table of the items with roles: one row per outcome dense x outcome variant.
 
     Args:
         pairs: For ``outcome`` ambiguous items, for ``correctness`` disambiguated ones.
-        by: ``outcome`` gives the 4 x 4 table of ``MOVES``, ``correctness`` the 5 x 5 table of ``VERDICTS``.
+        by: Which table.
 
     Returns:
         Columns dense, variant, pairs (a count), share (0..1, mean over items; null without items).
@@ -214,6 +220,40 @@ def transition_counts(pairs: Pairs, *, by: Literal["outcome", "correctness"] = "
         },
         schema_overrides={"share": pl.Float64},
     )
+
+
+def transition_excess(
+    floor: Pairs, figure: Pairs, *, by: TransitionsBy = "outcome", level: float = 0.95
+) -> pl.DataFrame:
+    """Every share of ``transition_counts`` less the same of the floor, item by item, over the items that have both.
+
+    Args:
+        floor: The dense model's answers paired with its own second ones.
+        figure: The dense model's answers paired with the variant's.
+        by: As in ``transition_counts``.
+        level: Of the two-sided intervals, for templates like these (``clustered_interval``).
+
+    Returns:
+        Columns dense, variant, excess, excess_low, excess_high (-1..1, 0 is no more than the floor; null without items
+        with roles), in the order of ``transition_counts``. Without an interval where there is but one cluster.
+    """
+    names = MOVES if by == "outcome" else VERDICTS
+    beside = put_beside(floor.with_roles(), figure.with_roles())
+    shares = []
+    for kept in (beside.first, beside.second):
+        assert isinstance(kept, Pairs)
+        shares.append((kept.moves if by == "outcome" else kept.verdicts) / kept.pairs[:, None, None])
+    each = shares[1] - shares[0]
+    rows = []
+    for (i, dense), (j, variant) in itertools.product(enumerate(names), repeat=2):
+        value = low = high = None
+        if beside.n_items:
+            contributions = Contributions(each[:, i, j], beside.first.clusters)
+            value = contributions.mean
+            low, high = clustered_interval(contributions, level=level) or (None, None)
+        rows.append((dense, variant, value, low, high))
+    numbers = dict.fromkeys(("excess", "excess_low", "excess_high"), pl.Float64)
+    return pl.DataFrame(rows, {"dense": pl.String, "variant": pl.String, **numbers}, orient="row")
 
 
 def gained_and_lost(pairs: Pairs, metric: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import polars as pl
 from secateur.errors import InputError, StoreError
 from secateur.metrics.differences import DIFFERENCE_COLUMNS, corrected, difference_table, excess_table
 from secateur.metrics.transitions import align_seeds, pair_outcomes
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers, read_letters
 from secateur.records.outcomes import MIN_LETTER_MASS
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import Store
@@ -26,11 +26,13 @@ class Side:
         model: The model's name.
         label: The variant's label, unique within the model.
         answers: What it answered.
+        letter_floor: Its letters after a lossless change; ``None`` where it was not asked again.
     """
 
     model: str
     label: str
     answers: Answers
+    letter_floor: pl.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -100,14 +102,18 @@ def compare_store(
             "There is nothing to compare with.", where="--variant", allowed=_listed(cells), got=f"only {_name(first)}"
         )
 
+    how: Any = {"parser": PARSERS[parser], "min_mass": min_mass}
+
     def read(key: tuple[str, str]) -> Side:
         model, cell = cells[key]
-        found = read_answers(store, chosen, model, cell, items, parser=PARSERS[parser], min_mass=min_mass)
+        found = read_answers(store, chosen, model, cell, items, **how)
         if not found.outcomes:
             raise StoreError(
                 "The store has no answers of this variant yet.", where=store.path, got=_name(key), todo="run the study"
             )
-        return Side(*key, found)
+        again = [one for one in model["cells"] if one["task"] == "floor" and one["variant"] == cell["variant"]]
+        floors = (read_letters(store, chosen, model, one, items, **how).outcomes.get(LETTER) for one in again)
+        return Side(*key, found, letter_floor=next(floors, None))
 
     before = read(first)
     differences, excesses = [], []
@@ -148,16 +154,26 @@ def compare_sides(before: Side, after: Side, items: pl.DataFrame, *, level: floa
 
 
 def excess_over_floor(before: Side, after: Side, items: pl.DataFrame, *, level: float) -> pl.DataFrame:
-    """Transitions and flips of sampled answers less their floor, where the first was drawn twice.
+    """Transitions and flips less their floor, of every readout in which the first was asked twice.
 
-    The figure pairs its second draws with the variant's, the floor with its own first ones: both compare different
-    seeds. Columns ``DIFFERENCE_COLUMNS``.
+    Of sampled answers the figure pairs its second draws with the variant's, the floor with its own first ones: both
+    compare different seeds. Of letters both pair its answers with those to the same question. Columns
+    ``DIFFERENCE_COLUMNS``.
     """
-    again, first, second = before.answers.floor, *(side.answers.outcomes.get(SAMPLED) for side in (before, after))
-    if again is None or first is None or second is None:
-        return pl.DataFrame(schema=DIFFERENCE_COLUMNS)
-    floor, figure = (pair_outcomes(again, align_seeds(frame, like=again), items) for frame in (first, second))
-    return excess_table(floor, figure, items, names=(before.name, after.name), readout=SAMPLED, level=level)
+    found = [pl.DataFrame(schema=DIFFERENCE_COLUMNS)]
+    about: Any = {"names": (before.name, after.name), "level": level}
+    for readout in (LETTER, SAMPLED):
+        first, second = (side.answers.outcomes.get(readout) for side in (before, after))
+        if first is None or second is None:
+            continue
+        if readout == LETTER and before.letter_floor is not None:
+            floor, figure = (pair_outcomes(first, frame, items) for frame in (before.letter_floor, second))
+        elif readout == SAMPLED and (again := before.answers.floor) is not None:
+            floor, figure = (pair_outcomes(again, align_seeds(frame, like=again), items) for frame in (first, second))
+        else:
+            continue
+        found.append(excess_table(floor, figure, items, readout=readout, **about))
+    return pl.concat(found)
 
 
 def _with_seeds_of(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:

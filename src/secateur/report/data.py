@@ -198,7 +198,8 @@ class ReportData:
         items: Items per category and condition, with clusters and what is left out.
         metrics: As ``metric_table``, of answers, text and masks.
         pairs: As ``transition_table``.
-        moves: Transitions: variant, readout, condition, from, to, pairs, share; variant ``floor`` columns likewise.
+        moves: Transitions: variant, floor, readout, condition, from, to, pairs, share; and the share's excess over its
+            floor, with an interval, of variants that have one. Rows with ``floor`` are the floor itself.
         letters: Answers per variant, readout and condition by what they were.
         layers: Achieved sparsity per pruned linear.
         coupling: Readout -> how the two sides of a pair were drawn.

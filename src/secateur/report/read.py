@@ -19,10 +19,17 @@ from secateur.metrics.counts import CONDITIONS, NO_PARSED
 from secateur.metrics.differences import DIFFERENCE_COLUMNS
 from secateur.metrics.divergence import count_divergence
 from secateur.metrics.sparsity import count_layers, sparsity_per_layer
-from secateur.metrics.table import ALL, METRIC_COLUMNS, TRANSITION_COLUMNS, compare_variants, metric_table
+from secateur.metrics.table import (
+    ALL,
+    METRIC_COLUMNS,
+    TRANSITION_COLUMNS,
+    Compared,
+    compare_variants,
+    metric_table,
+)
 from secateur.metrics.text import count_text, pair_text
-from secateur.metrics.transitions import transition_counts
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers
+from secateur.metrics.transitions import TransitionsBy, transition_counts, transition_excess
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers, read_letters
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
 from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
@@ -59,7 +66,7 @@ _MOVES = {
     "from": pl.String,
     "to": pl.String,
     "pairs": pl.Int64,
-    "share": pl.Float64,
+    **dict.fromkeys(("share", "excess", "excess_low", "excess_high"), pl.Float64),
 }
 _LETTERS = {
     "variant": pl.String,
@@ -445,9 +452,7 @@ class _Answers:
         return found.rows[LETTER]
 
     def _letters(self, entry: Mapping[str, Any]) -> Answers:
-        store, plan, model = self._of
-        alone = {**plan, SAMPLED: None}
-        return read_answers(store, alone, model, entry, self._items, parser=self._parser, min_mass=self._min_mass)
+        return read_letters(*self._of, entry, self._items, parser=self._parser, min_mass=self._min_mass)
 
     def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Variant, readout, outcomes."""
@@ -577,25 +582,7 @@ def _compare(
         placebo_changes.append(unread.mark(changed, dense=dense.key, baseline=whole[dense.key]))
         sides |= noisy
         matched.append(matched_rows(sides, variants, kl, readout=readout, level=level))
-        second = [(dense.key, compared.floor, True)] if compared.floor is not None else []
-        for key, both, floor in [*second, *((key, both, False) for key, both in compared.pairs.items())]:
-            for condition in CONDITIONS:
-                part = both.of(condition=condition)
-                if not part.n_items:
-                    continue
-                counted = transition_counts(part, by="outcome" if condition == "ambig" else "correctness")
-                moves.append(
-                    counted.select(
-                        pl.lit(key).alias("variant"),
-                        pl.lit(floor).alias("floor"),
-                        pl.lit(readout).alias("readout"),
-                        pl.lit(condition).alias("condition"),
-                        pl.col("dense").alias("from"),
-                        pl.col("variant").alias("to"),
-                        "pairs",
-                        "share",
-                    )
-                )
+        moves.append(_moves(compared, dense=dense.key, readout=readout, level=level))
     return _BesideDense(
         pairs=pl.concat([pl.DataFrame(schema=TRANSITION_COLUMNS), *pairs]),
         moves=pl.concat([pl.DataFrame(schema=_MOVES), *moves]),
@@ -606,6 +593,26 @@ def _compare(
         placebo_changes=pl.concat(placebo_changes),
         matched=pl.concat(matched),
     )
+
+
+def _moves(compared: Compared, *, dense: str, readout: str, level: float) -> pl.DataFrame:
+    """What became of the answers of each variant, less the floor, and of the dense model asked again."""
+    found = [pl.DataFrame(schema=_MOVES)]
+    floor = compared.floor
+    for key, pairs in [*([(dense, floor)] if floor is not None else []), *compared.pairs.items()]:
+        for condition in CONDITIONS:
+            part = pairs.of(condition=condition)
+            if not part.n_items:
+                continue
+            by: TransitionsBy = "outcome" if condition == "ambig" else "correctness"
+            counted = transition_counts(part, by=by).rename({"dense": "from", "variant": "to"})
+            if floor is not None and pairs is not floor:
+                excess = transition_excess(floor.of(condition=condition), part, by=by, level=level)
+                counted = counted.hstack(excess.drop("dense", "variant"))
+            about = {"variant": key, "floor": pairs is floor, "readout": readout, "condition": condition}
+            counted = counted.with_columns(**{name: pl.lit(value) for name, value in about.items()})
+            found.append(counted)
+    return pl.concat(found, how="diagonal")
 
 
 def _equal_seeds_only(
@@ -635,10 +642,13 @@ def _equal_seeds_only(
         .then(both)
         .otherwise(pl.col("note"))
     )
-    numbers = ("value", "low", "high", "floor", "floor_low", "floor_high")
+    numbers = (f"{name}{end}" for name in ("floor", "excess") for end in ("", "_low", "_high"))
     floor_note = pl.when(concerned & paper).then(pl.lit("withheld likewise")).otherwise(pl.col("floor_note"))
     return rows.with_columns(
-        *(pl.when(concerned & paper).then(None).otherwise(pl.col(name)).alias(name) for name in numbers),
+        *(
+            pl.when(concerned & paper).then(None).otherwise(pl.col(name)).alias(name)
+            for name in ("value", "low", "high", *numbers)
+        ),
         note=note,
         floor_note=floor_note,
     )

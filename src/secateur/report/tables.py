@@ -7,6 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
+from secateur.metrics.metric import Metric
 from secateur.metrics.table import ALL
 from secateur.report import format as fmt
 from secateur.report.data import ReportData, Row, Variant, measured
@@ -179,7 +180,8 @@ def became_biased(data: ReportData) -> Table:
             *names(data),
             *_place(),
             Column("Value", _estimated),
-            Column("Floor", lambda row: _floor(row)),
+            Column("Floor", _floor),
+            Column("Excess over the floor", _excess),
             Column("Items", lambda row: fmt.count(row["n_items"])),
             Column("Clusters", lambda row: fmt.count(row["n_clusters"])),
             Column("Note", lambda row: row["note"] if measured(row) else "", "left"),
@@ -200,7 +202,8 @@ def transitions(data: ReportData) -> Table:
         "transitions",
         "Transitions",
         "Share of items (each item's mean over its pairs) that went from one outcome to another, dense to variant; "
-        "ambiguous items by outcome, disambiguated ones by correctness. Items without roles are left out.",
+        "ambiguous items by outcome, disambiguated ones by correctness. Items without roles are left out. The excess "
+        "is what the share is more than the same share of the floor, item by item.",
         frame,
         (
             *names(data),
@@ -210,6 +213,7 @@ def transitions(data: ReportData) -> Table:
             Column("To (variant)", lambda row: row["to"], "left"),
             Column("Pairs", lambda row: fmt.count(row["pairs"])),
             Column("Share", lambda row: fmt.percent(row["share"])),
+            Column("Excess over the floor", _excess_of_share),
         ),
         ("variant_id", "floor", "readout", "condition", "from", "to"),
         on_page=pl.col("pairs") > 0,
@@ -420,6 +424,21 @@ def _floor(row: Row) -> str:
         return row["floor_note"] or "none"
     text = fmt.value(row["floor"], metric) + fmt.interval(row["floor_low"], row["floor_high"], metric)
     return f"{text}; {row['floor_note']}" if row["floor_note"] else text
+
+
+def _excess(row: Row) -> str:
+    return _over_floor(row, METRICS[row["metric"]]) if measured(row) else fmt.NONE
+
+
+def _excess_of_share(row: Row) -> str:
+    return _over_floor(row, METRICS["became_biased"])
+
+
+def _over_floor(row: Row, metric: Metric) -> str:
+    if row["excess"] is None:
+        return fmt.NONE
+    metric = fmt.of_difference(metric)
+    return fmt.value(row["excess"], metric) + fmt.interval(row["excess_low"], row["excess_high"], metric)
 
 
 def _numbers(name: str, row: Row | None) -> Row:

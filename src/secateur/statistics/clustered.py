@@ -277,7 +277,7 @@ def p_above(contributions: Contributions, threshold: float, *, precision: float 
         interval = clustered_interval(contributions, level=1 - 2 * alpha)
         return interval is not None and interval[0] > threshold
 
-    low, high = _SMALLEST, 0.5 - _SMALLEST
+    low, high = _SMALLEST, 0.5 - _NARROWEST
     if contributions.mean <= threshold or not above(high):
         return 0.5
     if above(low):
@@ -310,6 +310,8 @@ def clustered_p(contributions: Contributions) -> float | None:
 
 # Far below what a first look of several may spend, and what Holm asks for after it.
 _SMALLEST = 1e-12
+# At levels below, quantiles of t are lost in rounding.
+_NARROWEST = 1e-6
 _LOOK_BELOW = 0.2
 _BATCH, _BLOCK = 4096, 64
 
@@ -363,7 +365,8 @@ class _Rate:
         """Clopper and Pearson's interval for the effective number of items (Korn and Graubard 1998)."""
         alpha, items = (1 - level) / 2, self.items
         if self.most is not None:
-            shrink = _t_quantile(max(self.n - 1, 1), 1 - alpha) / _t_quantile(self.df, 1 - alpha)
+            p = max(1 - alpha, 0.5 + _NARROWEST)
+            shrink = _t_quantile(max(self.n - 1, 1), p) / _t_quantile(self.df, p)
             items = max(min(items * shrink**2, self.most), 1e-6)
         hits = self.share * items
         low = float(special.betaincinv(hits, items - hits + 1, alpha)) if self.share > 0 else 0.0
