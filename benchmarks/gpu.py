@@ -115,7 +115,7 @@ def measure(loaded: LoadedModel, cell: tuple[Item, ...], n: int) -> dict[str, An
     prompt_tokens, left, operations = work(loaded, subject.requests())
     cuda = loaded.device.type == "cuda"
     side = 8192 if cuda else 1024
-    rate = ceiling(side, side, side, device=str(loaded.device), dtype=loaded.dtype)
+    rate = ceiling(side, device=str(loaded.device), dtype=loaded.dtype)
     return {
         "device": torch.cuda.get_device_name(loaded.device) if cuda else str(loaded.device),
         "dtype": str(loaded.dtype).removeprefix("torch."),

@@ -18,6 +18,7 @@ from secateur.inference.tree_backend import TreeBackend
 from secateur.items.planted import load_planted
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
+from secateur.models.families import blocks_of, linears_by_block
 from secateur.models.loading import stop_tokens
 
 SEEDS = (42, 123, 456)
@@ -110,6 +111,50 @@ def test_the_models_own_attention_is_back_afterwards(both):
     with pytest.raises(IndexError):
         list(backend.answer([Request(1, "012", (10**6,))]))
     assert config._attn_implementation == usual
+
+
+def test_behind_its_attention_the_last_block_sees_the_ends_of_prompts_alone(both):
+    make, requests = both
+    backend = make(TreeBackend)
+    loaded = backend._loaded
+    blocks = [list(linears.values()) for linears in linears_by_block(loaded.model, loaded.family)]
+    rows = {}
+
+    def see(place):
+        def hook(_, inputs):
+            rows[place] = inputs[0].flatten(0, -2).shape[0]
+
+        return hook
+
+    hooks = [blocks[place][-1].register_forward_pre_hook(see(place)) for place in (0, -1)]
+    asked = [replace(one, seeds=()) for one in requests[:20]]
+    responses = list(backend.answer(asked))
+    for hook in hooks:
+        hook.remove()
+    (tree,) = trees(asked, 4096)
+    assert rows == {0: len(tree), -1: len(set(tree.ends.tolist()))}
+    assert all("forward" not in vars(block) for block in blocks_of(loaded.model, loaded.family))
+    assert compare(list(make(TorchBackend).answer(asked)), responses).same
+
+
+def test_a_block_is_left_as_it_was_found(both):
+    make, requests = both
+    backend = make(TreeBackend)
+    last = blocks_of(backend._loaded.model, backend._loaded.family)[-1]
+    usual = last.forward
+
+    def failing(*inputs, **named):
+        usual(*inputs, **named)
+        raise RuntimeError("a block of somebody's own")
+
+    last.forward = failing
+    try:
+        with pytest.raises(RuntimeError, match="somebody's own"):
+            list(backend.answer(requests[:3]))
+        assert last.forward is failing
+    finally:
+        del last.forward
+    assert len(list(backend.answer(requests[:3]))) == 3
 
 
 def request(*tokens, item=0):

@@ -94,6 +94,7 @@ class PromptAttention:
             there[:, None] & (keys <= rows) & (rows < tree.after[keys]), tree.depths[rows] - tree.depths[keys]
         )
         self._keep = keep
+        self._rooms = _Room(), _Room()
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
@@ -108,7 +109,7 @@ class PromptAttention:
         at_once = max(1, _KEYS_AT_ONCE // n_keys)
         for start in range(0, groups, at_once):
             part = slice(start, start + at_once)
-            k, v = (_gathered(states, self._keys[part]) for states in (key, value))
+            k, v = (_gathered(*pair, self._keys[part]) for pair in zip(self._rooms, (key, value), strict=True))
             found[part] = _attended(rows[part], k, v, mask[part], how)
         return found.reshape(groups * _SPAN, heads, d)[:n]
 
@@ -184,7 +185,7 @@ class DrawnAttention:
         if stores is None:
             # Room is made of any key: what stands there is not seen before it is written over.
             where = np.pad(self._keys, ((0, 0), (0, self._room)))
-            stores = [_gathered(states, where) for states in self._kept.pop(layer)]
+            stores = [_gathered(_Room(), states, where) for states in self._kept.pop(layer)]
         elif stores[0].shape[1] < end:
             stores = [F.pad(store, (0, 0, 0, 0, 0, self._room)) for store in stores]
         self._stores[layer] = stores
@@ -245,11 +246,27 @@ AttentionInterface.register(_NAME, _attend)
 AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
 
 
-def _gathered(states: Tensor, where: _Integers) -> Tensor:
+class _Room:
+    """Memory that is used again by every layer: fresh memory costs as much as what is written into it."""
+
+    def __init__(self) -> None:
+        self._kept: Tensor | None = None
+
+    def take(self, like: Tensor, size: int) -> Tensor:
+        """So many numbers of any value, of the same type and on the same device. Shapes: -> [size]."""
+        kept = self._kept
+        if kept is None or len(kept) < size or (kept.dtype, kept.device) != (like.dtype, like.device):
+            kept = self._kept = like.new_empty(size)
+        return kept[:size]
+
+
+def _gathered(room: _Room, states: Tensor, where: _Integers) -> Tensor:
     """Shapes: states [nodes, heads, d]; where [groups, keys] -> [groups, keys, heads, d]."""
     # A projection's output lies in memory token by token, so whole tokens are copied.
     flat = torch.from_numpy(where.reshape(-1)).to(states.device)
-    return states.index_select(0, flat).reshape(*where.shape, *states.shape[1:])
+    found = room.take(states, len(flat) * states[0].numel()).view(len(flat), *states.shape[1:])
+    torch.index_select(states, 0, flat, out=found)
+    return found.reshape(*where.shape, *states.shape[1:])
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, how: Scoring) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from torch import Tensor
 
 from secateur.inference.backend import Request, Response
 from secateur.inference.growing import Growing
+from secateur.inference.narrowing import narrowed
 from secateur.inference.prefix_tree import Tree, trees
 from secateur.inference.torch_backend import TorchBackend, batches
 from secateur.inference.tree_attention import Attention, DrawnAttention, PromptAttention, attending
+from secateur.models.families import blocks_of
 
 TREE_NODES = 4096
 """How many nodes a tree may have, if the token budget allows it."""
@@ -67,13 +69,16 @@ class TreeBackend(TorchBackend):
         keep: npt.NDArray[np.int64],
     ) -> Tensor:
         """Logits after some of the tokens. Shapes: tokens, at [new]; keep [kept] -> [kept, vocabulary]."""
-        device = self._loaded.device
-        with attending(self._loaded.model, attention):
-            out: Any = self._loaded.model(
+        device, model = self._loaded.device, self._loaded.model
+        with ExitStack() as stack:
+            if len(keep) < len(tokens):
+                last = blocks_of(model, self._loaded.family)[-1]
+                attention = stack.enter_context(narrowed(last, attention, keep))
+            stack.enter_context(attending(model, attention))
+            out: Any = model(
                 input_ids=torch.from_numpy(tokens)[None].to(device),
                 position_ids=torch.from_numpy(at)[None].to(device),
                 use_cache=False,
-                logits_to_keep=torch.from_numpy(keep).to(device),
             )
         logits: Tensor = out.logits[0]
         if torch.isnan(logits).any():

@@ -1,0 +1,76 @@
+"""Leaving out of a model's last block what nobody reads. See ``docs/design/prefix-tree.md``.
+
+Of a prompt only the last token's output is wanted. Every token is needed in every block, but in the last one as key and
+value alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from secateur.inference.tree_attention import Attention, Scoring
+
+
+@contextmanager
+def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]) -> Iterator[Attention]:
+    """Have a model's last block give some of its rows only; what follows attention is computed for these alone.
+
+    The others are needed there as keys and values and for nothing else. The block is run up to its attention with all
+    rows, and then with those that are kept, which are handed what they attended to.
+
+    Args:
+        block: The model's last block.
+        attention: What stands in for the model's attention.
+        keep: Which rows are kept.
+
+    Yields:
+        The attention to be used meanwhile.
+
+    Shapes: keep [kept], ascending.
+    """
+    usual, rows = block.forward, torch.from_numpy(keep)
+    handed: list[Tensor] = []
+    reading = False
+
+    def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
+        if handed:
+            return handed.pop()
+        found = attention(layer, query, key, value, how)
+        if reading:
+            handed.append(found[rows.to(found.device)])
+            raise _AttendedError
+        return found
+
+    def forward(hidden: Tensor, *others: Any, **named: Any) -> Any:
+        nonlocal reading
+        n, reading = hidden.shape[1], True
+        with suppress(_AttendedError):
+            usual(hidden, *others, **named)
+        reading = False
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, Tensor) and value.ndim > 1 and value.shape[1] == n:
+                return value[:, rows.to(value.device)]
+            return type(value)(map(cut, value)) if isinstance(value, tuple) else value
+
+        return usual(cut(hidden), *map(cut, others), **{name: cut(value) for name, value in named.items()})
+
+    before = vars(block).get("forward")
+    block.forward = forward
+    try:
+        yield attend
+    finally:
+        del block.forward
+        if before is not None:
+            block.forward = before
+
+
+class _AttendedError(Exception):
+    """Nothing behind its attention is wanted of a block."""
