@@ -8,6 +8,7 @@ Which number goes into which word is fixed in ``docs/design/randomness.md``.
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 
 import numpy as np
@@ -20,9 +21,8 @@ UInt32Array = npt.NDArray[np.uint32]
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_WEYL_0 = 0x9E3779B9
-_WEYL_1 = 0xBB67AE85
-_LOW_32 = np.uint64(0xFFFFFFFF)
+_WEYL_0 = np.uint32(0x9E3779B9)
+_WEYL_1 = np.uint32(0xBB67AE85)
 _ROUNDS = 10
 
 
@@ -53,19 +53,23 @@ def philox4x32(counter: UInt32Array, key: UInt32Array) -> UInt32Array:
 
     Shapes: counter [..., 4], key [..., 2] (broadcast over the leading axes) -> [..., 4].
     """
-    c0, c1, c2, c3 = (counter[..., i].astype(np.uint64) for i in range(4))
-    k0, k1 = key[..., 0].astype(np.uint64), key[..., 1].astype(np.uint64)
+    shape = np.broadcast_shapes(counter.shape[:-1], key.shape[:-1])
+    c0, c1, c2, c3 = (np.broadcast_to(counter[..., i], shape) for i in range(4))
+    k0, k1 = np.atleast_1d(key[..., 0]), np.atleast_1d(key[..., 1])  # of single numbers the sums would warn
     for round_ in range(_ROUNDS):
         if round_:
-            k0, k1 = (k0 + np.uint64(_WEYL_0)) & _LOW_32, (k1 + np.uint64(_WEYL_1)) & _LOW_32
-        product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
-        c0, c1, c2, c3 = (
-            (product_1 >> np.uint64(32)) ^ c1 ^ k0,
-            product_1 & _LOW_32,
-            (product_0 >> np.uint64(32)) ^ c3 ^ k1,
-            product_0 & _LOW_32,
-        )
-    return np.stack(np.broadcast_arrays(c0, c1, c2, c3), axis=-1).astype(np.uint32)
+            k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+        high_0, low_0 = _product(_MULTIPLIER_0, c0)
+        high_1, low_1 = _product(_MULTIPLIER_1, c2)
+        c0, c1, c2, c3 = high_1 ^ c1 ^ k0, low_1, high_0 ^ c3 ^ k1, low_0
+    return np.stack(np.broadcast_arrays(c0, c1, c2, c3), axis=-1).reshape(*shape, 4)
+
+
+def _product(multiplier: np.uint64, words: UInt32Array) -> tuple[UInt32Array, UInt32Array]:
+    """The upper and the lower half of the products. Shapes: words [...] -> both [...]."""
+    # Read where they stand in memory: nothing is shifted, masked or copied.
+    halves = np.asarray(np.multiply(words, multiplier, dtype=np.uint64))[..., None].view(np.uint32)
+    return (halves[..., 1], halves[..., 0]) if sys.byteorder == "little" else (halves[..., 0], halves[..., 1])
 
 
 def stream(domain: Domain, seed: int, *names: str | int) -> np.random.Generator:

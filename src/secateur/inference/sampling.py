@@ -35,21 +35,45 @@ def gumbel(
     """
     if not 0 <= step < _STEPS:
         raise ValueError(f"step {step} does not fit in 24 bits")
-    # Four tokens share a counter and often stand together; it is then encrypted once for them.
-    first = np.ones(len(tokens), dtype=np.bool_)
-    first[1:] = tokens[1:] // 4 != tokens[:-1] // 4
+    first = _begins_a_counter(tokens)
     for names in (seeds, items, orders):
         first[1:] |= names[1:] != names[:-1]
-    places = np.flatnonzero(first)
-    counter = np.empty((len(places), 4), dtype=np.uint32)
-    counter[:, 0] = items[places] & np.uint64(0xFFFFFFFF)
-    counter[:, 1] = items[places] >> np.uint64(32)
-    counter[:, 2] = orders[places] * np.uint32(_STEPS) + np.uint32(step)
-    counter[:, 3] = tokens[places] // 4
-    key = np.empty((len(places), 2), dtype=np.uint32)
-    key[:, 0] = seeds[places]
+    at = np.flatnonzero(first)
+    return _noise(_words(tokens, first, seeds[at], items[at], orders[at], step))
+
+
+def _begins_a_counter(tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Where, of tokens of one answer, another counter than the one before is needed. Shapes: tokens [n] -> [n].
+
+    Four tokens share a counter and often stand together; it is then encrypted once for them.
+    """
+    first = np.ones(len(tokens), dtype=np.bool_)
+    first[1:] = tokens[1:] // 4 != tokens[:-1] // 4
+    return first
+
+
+def _words(
+    tokens: npt.NDArray[np.int64],
+    first: npt.NDArray[np.bool_],
+    seeds: npt.NDArray[np.uint32],
+    items: npt.NDArray[np.uint64],
+    orders: npt.NDArray[np.uint32],
+    step: int,
+) -> npt.NDArray[np.uint32]:
+    """The random word of each token.
+
+    Shapes: tokens, first [n]; seeds, items, orders [counters], of the tokens that are ``first`` -> [n].
+    """
+    counter = np.empty((len(seeds), 4), dtype=np.uint32)
+    counter[:, 0] = items & np.uint64(0xFFFFFFFF)
+    counter[:, 1] = items >> np.uint64(32)
+    counter[:, 2] = orders * np.uint32(_STEPS) + np.uint32(step)
+    counter[:, 3] = tokens[first] // 4
+    key = np.empty((len(seeds), 2), dtype=np.uint32)
+    key[:, 0] = seeds
     key[:, 1] = int(Domain.SAMPLING)
-    return _noise(philox4x32(counter, key)[np.cumsum(first) - 1, tokens % 4])
+    found: npt.NDArray[np.uint32] = philox4x32(counter, key).ravel()[4 * (np.cumsum(first) - 1) + tokens % 4]
+    return found
 
 
 def _noise(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
@@ -61,7 +85,8 @@ NOISE_RANGE = float(np.diff(_noise(np.array([_SMALLEST_WORD, _LARGEST_WORD], dty
 """Largest difference of two noise values: a token further below the best than this can never win."""
 
 _ROUNDING_SLACK = 0.1  # logits are compared with the best in float32 before the noise is added in float64
-_PAIRS_AT_ONCE = 2**19  # answers x candidate tokens held in memory together
+_TINY = 1e-6  # far more than scores can be rounded by, and too little to let in many tokens
+_PAIRS_AT_ONCE = 2**17  # answers x candidate tokens held in memory together
 
 NOT_FINITE = -1
 """Drawn in place of a token where the logits are NaN or infinite."""
@@ -97,6 +122,7 @@ def draw(
     rows, tokens = torch.nonzero(near, as_tuple=True)
     values = scaled[rows, tokens].cpu().double().numpy()
     candidates = tokens.cpu().numpy()
+    highest = best[:, 0].cpu().double().numpy()
     starts = np.searchsorted(rows.cpu().numpy(), np.arange(logits.shape[0] + 1))
     counts = np.diff(starts)[branches]
     numbers = np.array([order_number(order) for order in orders], dtype=np.uint32)
@@ -104,16 +130,45 @@ def draw(
     drawn = np.full(len(branches), NOT_FINITE, dtype=np.int64)
     for answers in _portions(counts):
         n = counts[answers]
-        first = np.concatenate([[0], np.cumsum(n)])
+        ends = np.cumsum(n)
+        begins = ends - n
         which = np.repeat(answers, n)
-        pairs = np.arange(first[-1]) - np.repeat(first[:-1], n) + np.repeat(starts[branches[answers]], n)
-        noise = gumbel(seeds[which], items[which], numbers[which], step, candidates[pairs])
-        score = values[pairs] + noise
-        highest = np.maximum.reduceat(score, first[:-1])
-        at_highest = np.flatnonzero(score == np.repeat(highest, n))
-        winner = at_highest[np.searchsorted(at_highest, first[:-1])]  # the first of a tie: the lower id
+        pairs = np.arange(ends[-1]) + np.repeat(starts[branches[answers]] - begins, n)
+        names = candidates[pairs]
+        first = _begins_a_counter(names)
+        first[begins] = True
+        owner = which[first]
+        words = _words(names, first, seeds[owner], items[owner], numbers[owner], step)
+        able = _able_to_win(values[pairs], words, begins, n, highest[branches[answers]])
+        pairs, n = pairs[able], np.add.reduceat(able, begins, dtype=np.int64)
+        score = values[pairs] + _noise(words[able])
+        begins = np.cumsum(n) - n
+        best_score = np.maximum.reduceat(score, begins)
+        at_best = np.flatnonzero(score == np.repeat(best_score, n))
+        winner = at_best[np.searchsorted(at_best, begins)]  # the first of a tie: the lower id
         drawn[answers] = candidates[pairs[winner]]
     return drawn
+
+
+def _able_to_win(
+    values: npt.NDArray[np.float64],
+    words: npt.NDArray[np.uint32],
+    begins: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    highest: npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Which tokens' noise can matter: logarithms are taken of these alone, and the winner is among them.
+
+    The token with the largest word has some score. One that is to beat it needs at least so much noise as that score is
+    above the highest logit, and noise grows with the word.
+
+    Shapes: values, words [pairs]; begins, counts, highest [answers] -> [pairs].
+    """
+    largest = np.maximum.reduceat(words, begins)
+    at_largest = np.flatnonzero(words == np.repeat(largest, counts))
+    score = values[at_largest[np.searchsorted(at_largest, begins)]] + _noise(largest)
+    needed = np.exp(-np.exp(np.minimum(highest - score + _TINY, 700.0))) * 2.0**32 - 2.0
+    return words >= np.repeat(np.maximum(needed, 0.0).astype(np.uint32), counts)
 
 
 def _portions(counts: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
