@@ -84,12 +84,14 @@ def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, fl
     seen = sum(int((tree.depths + 1).sum()) for tree in cut)
     read = sum(len(set(tree.ends.tolist())) for tree in cut)
     config = loaded.model.config
-    rows: Counter[int] = Counter()
+    weights_by_rows: Counter[int] = Counter()
     for block in (blocks := list(linears_by_block(loaded.model, loaded.family))):
         for name, linear in block.items():
             late = block is blocks[-1] and not name.endswith(BEFORE_ATTENTION)
-            rows[read if late else left] += linear.weight.numel()
-    products = sum(times * weights for times, weights in rows.items()) + config.hidden_size * config.vocab_size * read
+            weights_by_rows[read if late else left] += linear.weight.numel()
+    products = (
+        sum(rows * weights for rows, weights in weights_by_rows.items()) + config.hidden_size * config.vocab_size * read
+    )
     width = config.num_attention_heads * (
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )

@@ -72,11 +72,34 @@ def slowly(logits, n, temperature=1.0):
     return drawn
 
 
-@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
-@pytest.mark.parametrize("temperature", [0.3, 1.0])
+@pytest.mark.parametrize("spread", [0.0, 0.01, 1.0, 30.0, 1e10, 1e20])
+@pytest.mark.parametrize("temperature", [1e-10, 0.3, 1.0])
 def test_leaving_out_tokens_that_cannot_win_changes_nothing(spread, temperature):
     logits = torch.randn(5, 40, generator=torch.Generator().manual_seed(1)) * spread
     assert draw_many(logits, 60, temperature).tolist() == slowly(logits, 60, temperature)
+
+
+@pytest.mark.parametrize("temperature", [1e-10, 1e-9, 0.7])
+@pytest.mark.parametrize("rows", [[[30.0, 1.0]], [[30.0, 30.0, 1.0]], [[0.0, -math.inf], [-math.inf, 0.0]]])
+def test_next_to_no_temperature_draws_the_best_of_its_own_row(rows, temperature):
+    logits = torch.tensor(rows)
+    drawn = draw_many(logits, 500, temperature)
+    assert drawn.tolist() == slowly(logits, 500, temperature)
+    best = logits.amax(dim=1)
+    assert all(logits[place % len(rows), token] == best[place % len(rows)] for place, token in enumerate(drawn))
+
+
+def test_a_step_that_does_not_fit_draws_nothing():
+    with pytest.raises(ValueError, match="step 16777216 does not fit in 24 bits"):
+        draw(
+            torch.zeros(1, 4),
+            np.zeros(1, np.int64),
+            temperature=1.0,
+            seeds=np.zeros(1, np.uint32),
+            items=np.zeros(1, np.uint64),
+            orders=["012"],
+            step=2**24,
+        )
 
 
 def test_bounded_memory_changes_nothing(monkeypatch):

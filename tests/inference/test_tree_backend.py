@@ -10,6 +10,7 @@ import torch
 from tests.tiny import ALL_FAMILIES, tiny_model
 
 from secateur.inference.backend import Decoding, Request
+from secateur.inference.narrowing import narrowed
 from secateur.inference.prefix_tree import common, trees
 from secateur.inference.sameness import compare
 from secateur.inference.torch_backend import TorchBackend
@@ -155,6 +156,20 @@ def test_a_block_is_left_as_it_was_found(both):
     finally:
         del last.forward
     assert len(list(backend.answer(requests[:3]))) == 3
+
+
+def test_a_block_that_does_not_attend_is_not_narrowed_in_silence():
+    class Sums(torch.nn.Module):
+        def forward(self, hidden):
+            return hidden + hidden.cumsum(1)
+
+    block = Sums()
+    with (
+        narrowed(block, lambda *_: pytest.fail("it does not attend"), np.array([1, 4])),
+        pytest.raises(RuntimeError, match="Sums does not attend"),
+    ):
+        block(torch.ones(1, 5, 2))
+    assert block(torch.ones(1, 5, 2)).shape == (1, 5, 2)
 
 
 def request(*tokens, item=0):

@@ -151,6 +151,8 @@ def test_an_unfair_floor_says_so():
         sampled(), [("cut", sampled(draw=2))], ITEMS, readout="sampled", floor=sampled((11, 12), draw=1)
     )
     assert set(table["floor_note"]) == {f"{UNEQUAL_COUPLING}; {UNEQUAL_SEEDS}"}
+    assert table["floor"].null_count() < table.height
+    assert table["excess"].null_count() == table.height
 
 
 def test_letters_have_a_floor_too():

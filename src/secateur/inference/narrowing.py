@@ -23,7 +23,8 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
     """Have a model's last block give some of its rows only; what follows attention is computed for these alone.
 
     The others are needed there as keys and values and for nothing else. The block is run up to its attention with all
-    rows, and then with those that are kept, which are handed what they attended to.
+    rows, and then with those that are kept, which are handed what they attended to. So rows may meet in the block's
+    attention and nowhere else in it.
 
     Args:
         block: The model's last block.
@@ -32,6 +33,9 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
 
     Yields:
         The attention to be used meanwhile.
+
+    Raises:
+        RuntimeError: When the block is run, if it does not attend once, through transformers' interface.
 
     Shapes: keep [kept], ascending.
     """
@@ -54,8 +58,11 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
         with suppress(_AttendedError):
             usual(hidden, *others, **named)
         reading = False
+        if len(handed) != 1:
+            raise RuntimeError(f"{type(block).__name__} does not attend through transformers' interface")
 
         def cut(value: Any) -> Any:
+            # What comes with the hidden states, such as rotations, has the rows in the same place.
             if isinstance(value, Tensor) and value.ndim > 1 and value.shape[1] == n:
                 return value[:, rows.to(value.device)]
             return type(value)(map(cut, value)) if isinstance(value, tuple) else value

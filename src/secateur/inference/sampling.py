@@ -33,8 +33,6 @@ def gumbel(
     Raises:
         ValueError: If ``step`` is not 0 .. 2**24 - 1.
     """
-    if not 0 <= step < _STEPS:
-        raise ValueError(f"step {step} does not fit in 24 bits")
     first = _begins_a_counter(tokens)
     for names in (seeds, items, orders):
         first[1:] |= names[1:] != names[:-1]
@@ -64,6 +62,8 @@ def _words(
 
     Shapes: tokens, first [n]; seeds, items, orders [counters], of the tokens that are ``first`` -> [n].
     """
+    if not 0 <= step < _STEPS:
+        raise ValueError(f"step {step} does not fit in 24 bits")
     counter = np.empty((len(seeds), 4), dtype=np.uint32)
     counter[:, 0] = items & np.uint64(0xFFFFFFFF)
     counter[:, 1] = items >> np.uint64(32)
@@ -85,7 +85,6 @@ NOISE_RANGE = float(np.diff(_noise(np.array([_SMALLEST_WORD, _LARGEST_WORD], dty
 """Largest difference of two noise values: a token further below the best than this can never win."""
 
 _ROUNDING_SLACK = 0.1  # logits are compared with the best in float32 before the noise is added in float64
-_TINY = 1e-6  # far more than scores can be rounded by, and too little to let in many tokens
 _PAIRS_AT_ONCE = 2**17  # answers x candidate tokens held in memory together
 
 NOT_FINITE = -1
@@ -112,6 +111,9 @@ def draw(
         items: Each answer's item key.
         orders: Each answer's order, as digits.
         step: 0 for the first new token.
+
+    Raises:
+        ValueError: If ``step`` is not 0 .. 2**24 - 1.
 
     Shapes: logits [rows, vocabulary]; branches, seeds, items, orders [n] -> [n] token ids, or ``NOT_FINITE``.
     """
@@ -160,15 +162,16 @@ def _able_to_win(
     """Which tokens' noise can matter: logarithms are taken of these alone, and the winner is among them.
 
     The token with the largest word has some score. One that is to beat it needs at least so much noise as that score is
-    above the highest logit, and noise grows with the word.
+    above the highest logit, and noise grows with the word. What scores may be rounded by is allowed for.
 
     Shapes: values, words [pairs]; begins, counts, highest [answers] -> [pairs].
     """
     largest = np.maximum.reduceat(words, begins)
     at_largest = np.flatnonzero(words == np.repeat(largest, counts))
     score = values[at_largest[np.searchsorted(at_largest, begins)]] + _noise(largest)
-    needed = np.exp(-np.exp(np.minimum(highest - score + _TINY, 700.0))) * 2.0**32 - 2.0
-    return words >= np.repeat(np.maximum(needed, 0.0).astype(np.uint32), counts)
+    slack = 8 * np.spacing(np.abs(score) + np.abs(highest) + 100)
+    needed = np.exp(-np.exp(np.minimum(highest - score + slack, 700.0))) * 2.0**32 - 2.0
+    return words >= np.repeat(np.minimum(np.maximum(needed, 0.0).astype(np.uint32), largest), counts)
 
 
 def _portions(counts: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -25,7 +25,7 @@ _NAME = "secateur-tree"
 _SPAN = 64  # nodes of a group: with fewer the products are small, with more many keys are seen by few
 _LEAVES = 4  # of a group: all groups are filled up to the one with most branches
 _KEYS_AT_ONCE = 8192  # gathered at a time; bounds memory for long prompts
-_ROOM = 16  # steps for which there is room from the beginning
+_AHEAD = 16  # steps for which there is room from the beginning
 _Integers = npt.NDArray[np.int64]
 
 
@@ -94,7 +94,7 @@ class PromptAttention:
             there[:, None] & (keys <= rows) & (rows < tree.after[keys]), tree.depths[rows] - tree.depths[keys]
         )
         self._keep = keep
-        self._rooms = _Room(), _Room()
+        self._scratch = _Scratch(), _Scratch()
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
@@ -109,7 +109,7 @@ class PromptAttention:
         at_once = max(1, _KEYS_AT_ONCE // n_keys)
         for start in range(0, groups, at_once):
             part = slice(start, start + at_once)
-            k, v = (_gathered(*pair, self._keys[part]) for pair in zip(self._rooms, (key, value), strict=True))
+            k, v = (_gathered(*pair, self._keys[part]) for pair in zip(self._scratch, (key, value), strict=True))
             found[part] = _attended(rows[part], k, v, mask[part], how)
         return found.reshape(groups * _SPAN, heads, d)[:n]
 
@@ -130,7 +130,7 @@ class DrawnAttention:
     """
 
     def __init__(self, tree: Tree, read: PromptAttention, leaves: _Integers, steps: int) -> None:
-        self._kept, self._steps = read.kept, min(steps, _ROOM)
+        self._kept, self._steps = read.kept, min(steps, _AHEAD)
         span = leaves // _SPAN
         nth = np.arange(len(leaves)) - np.searchsorted(span, span)  # of its span
         self._group = np.unique(span * _SPAN + nth // _LEAVES, return_inverse=True)[1]
@@ -160,7 +160,7 @@ class DrawnAttention:
         rows = int(sizes.max())
         place = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
         self._flat, self._shape = self._group * rows + place, (groups, rows)
-        self._room = rows * self._steps
+        self._ahead = rows * self._steps
         own = place[:, None] == np.arange(rows)
         self._seen = np.concatenate([self._seen[parents], own], axis=1)
         self._depths = np.concatenate([self._depths, self._padded(self.at)], axis=1)
@@ -184,10 +184,10 @@ class DrawnAttention:
         stores = self._stores.get(layer)
         if stores is None:
             # Room is made of any key: what stands there is not seen before it is written over.
-            where = np.pad(self._keys, ((0, 0), (0, self._room)))
-            stores = [_gathered(_Room(), states, where) for states in self._kept.pop(layer)]
+            where = np.pad(self._keys, ((0, 0), (0, self._ahead)))
+            stores = [_gathered(_Scratch(), states, where) for states in self._kept.pop(layer)]
         elif stores[0].shape[1] < end:
-            stores = [F.pad(store, (0, 0, 0, 0, 0, self._room)) for store in stores]
+            stores = [F.pad(store, (0, 0, 0, 0, 0, self._ahead)) for store in stores]
         self._stores[layer] = stores
         for store, new in zip(stores, (key, value), strict=True):
             store[:, start:end] = new
@@ -246,7 +246,7 @@ AttentionInterface.register(_NAME, _attend)
 AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
 
 
-class _Room:
+class _Scratch:
     """Memory that is used again by every layer: fresh memory costs as much as what is written into it."""
 
     def __init__(self) -> None:
@@ -260,11 +260,11 @@ class _Room:
         return kept[:size]
 
 
-def _gathered(room: _Room, states: Tensor, where: _Integers) -> Tensor:
+def _gathered(scratch: _Scratch, states: Tensor, where: _Integers) -> Tensor:
     """Shapes: states [nodes, heads, d]; where [groups, keys] -> [groups, keys, heads, d]."""
     # A projection's output lies in memory token by token, so whole tokens are copied.
     flat = torch.from_numpy(where.reshape(-1)).to(states.device)
-    found = room.take(states, len(flat) * states[0].numel()).view(len(flat), *states.shape[1:])
+    found = scratch.take(states, len(flat) * states[0].numel()).view(len(flat), *states.shape[1:])
     torch.index_select(states, 0, flat, out=found)
     return found.reshape(*where.shape, *states.shape[1:])
 

@@ -126,7 +126,7 @@ def transition_table(
 
     Returns:
         Columns ``TRANSITION_COLUMNS``. n_answers counts pairs. ``excess`` is the figure less its floor over the items
-        that have both, with the interval of a paired difference.
+        that have both, with the interval of a paired difference; null where the two couple their draws differently.
     """
     return compare_variants(dense, variants, items, readout=readout, floor=floor, level=level).rows
 
@@ -157,11 +157,12 @@ def compare_variants(
     found: dict[str, Pairs] = {}
     for variant, frame in variants:
         found[variant] = pairs = pair_outcomes(dense, _matched(frame, dense), items)
-        floor_note = NO_FLOOR
+        floor_note, fair = NO_FLOOR, False
         if floor is not None:
             seeds = _seeds(frame)
             remarks = []
-            if seeds & dense_seeds and floor_seeds.isdisjoint(dense_seeds):
+            fair = not seeds & dense_seeds or not floor_seeds.isdisjoint(dense_seeds)
+            if not fair:
                 remarks.append(UNEQUAL_COUPLING)
             if len(seeds) != len(floor_seeds):
                 remarks.append(UNEQUAL_SEEDS)
@@ -171,7 +172,7 @@ def compare_variants(
         for category, condition, chosen in _parts(pairs, items, metrics):
             part = pairs.of(category=category, condition=condition)
             under, estimates = floors.get((category, condition), (None, {}))
-            beside = None if under is None else put_beside(under, part)
+            beside = put_beside(under, part) if fair and under is not None else None
             for metric in chosen:
                 rows.append(
                     {

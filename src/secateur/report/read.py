@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from secateur.errors import InputError, StoreError
@@ -606,7 +607,8 @@ def _moves(compared: Compared, *, dense: str, readout: str, level: float) -> pl.
                 continue
             by: TransitionsBy = "outcome" if condition == "ambig" else "correctness"
             counted = transition_counts(part, by=by).rename({"dense": "from", "variant": "to"})
-            if floor is not None and pairs is not floor:
+            # Shares over other items than the floor's would not subtract to it.
+            if floor is not None and pairs is not floor and np.array_equal(floor.item, pairs.item):
                 excess = transition_excess(floor.of(condition=condition), part, by=by, level=level)
                 counted = counted.hstack(excess.drop("dense", "variant"))
             about = {"variant": key, "floor": pairs is floor, "readout": readout, "condition": condition}

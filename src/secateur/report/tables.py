@@ -431,7 +431,7 @@ def _excess(row: Row) -> str:
 
 
 def _excess_of_share(row: Row) -> str:
-    return _over_floor(row, METRICS["became_biased"])
+    return _over_floor(row, METRICS["became_biased"])  # a share of pairs like any other
 
 
 def _over_floor(row: Row, metric: Metric) -> str:
