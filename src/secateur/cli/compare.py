@@ -52,14 +52,7 @@ def print_comparison(found: Comparison, *, by: str, metrics: list[str]) -> None:
         table.columns[2].justify = "left"
         for row in part.iter_rows(named=True):
             table.add_row(
-                escape(row["variant"]),
-                row["metric"],
-                escape(_of(row, by)),
-                significant(row["before"]),
-                significant(row["after"]),
-                NONE if row["value"] is None else signed(row["value"], 4),
-                _interval(row),
-                p_value(row["p"]),
+                *_cells(row, by),
                 p_value(row["p_holm"]),
                 p_value(row["p_naive"]),
             )
@@ -82,27 +75,23 @@ def _print_excesses(shown: pl.DataFrame, *, by: str) -> None:
         table = plain_table("variant", "metric", "of", "floor", "figure", "excess", "interval", "p")
         table.columns[2].justify = "left"
         for row in part.iter_rows(named=True):
-            table.add_row(
-                escape(row["variant"]),
-                row["metric"],
-                escape(_of(row, by)),
-                significant(row["before"]),
-                significant(row["after"]),
-                NONE if row["value"] is None else signed(row["value"], 4),
-                _interval(row),
-                p_value(row["p"]),
-            )
+            table.add_row(*_cells(row, by))
         out.print(table)
 
 
-def _of(row: Mapping[str, Any], by: str) -> str:
-    if by != "all":
-        return str(row["part"])
-    return "items" if row["weighting"] == "items" else "mean of categories"
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    return NONE if row["low"] is None else f"[{signed(row['low'], 4)}, {signed(row['high'], 4)}]"
+def _cells(row: Mapping[str, Any], by: str) -> tuple[str, ...]:
+    """What both kinds of table say of a difference, from the variant to p."""
+    of = row["part"] if by != "all" else "items" if row["weighting"] == "items" else "mean of categories"
+    return (
+        escape(row["variant"]),
+        row["metric"],
+        escape(of),
+        significant(row["before"]),
+        significant(row["after"]),
+        NONE if row["value"] is None else signed(row["value"], 4),
+        NONE if row["low"] is None else f"[{signed(row['low'], 4)}, {signed(row['high'], 4)}]",
+        p_value(row["p"]),
+    )
 
 
 def write_comparison(found: Comparison, folder: Path) -> None:

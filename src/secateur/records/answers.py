@@ -95,28 +95,9 @@ def read_answers(
     )
 
 
-def read_letters(
-    store: Store,
-    plan: Mapping[str, Any],
-    model: Mapping[str, Any],
-    cell: Mapping[str, Any],
-    items: pl.DataFrame,
-    *,
-    parser: Parser,
-    min_mass: float,
-) -> Answers:
-    """Read a cell that asks for letters alone, whatever else its plan asks: other words, or a floor.
-
-    Args:
-        store: As for ``read_answers``, like all others.
-        plan: Likewise.
-        model: Likewise.
-        cell: Likewise.
-        items: Likewise.
-        parser: Likewise.
-        min_mass: Likewise.
-    """
-    return read_answers(store, {**plan, SAMPLED: None}, model, cell, items, parser=parser, min_mass=min_mass)
+def letters_only(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan for cells that ask for letters alone, whatever else it asks: other words, or a floor."""
+    return {**plan, SAMPLED: None}
 
 
 def _letter_outcomes(

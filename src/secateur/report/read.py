@@ -30,7 +30,7 @@ from secateur.metrics.table import (
 )
 from secateur.metrics.text import count_text, pair_text
 from secateur.metrics.transitions import TransitionsBy, transition_counts, transition_excess
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, read_answers, read_letters
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, letters_only, read_answers
 from secateur.records.cell import CellInfo
 from secateur.records.complete import plan_rows
 from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
@@ -453,7 +453,10 @@ class _Answers:
         return found.rows[LETTER]
 
     def _letters(self, entry: Mapping[str, Any]) -> Answers:
-        return read_letters(*self._of, entry, self._items, parser=self._parser, min_mass=self._min_mass)
+        store, plan, model = self._of
+        return read_answers(
+            store, letters_only(plan), model, entry, self._items, parser=self._parser, min_mass=self._min_mass
+        )
 
     def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Variant, readout, outcomes."""
