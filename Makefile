@@ -34,6 +34,7 @@ bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make 
 
 simulate: $(READY)  ## How often intervals, tests and verdicts are wrong: minutes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --out benchmarks/coverage.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scores.py --out benchmarks/scores.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/looks.py --out benchmarks/looks.json
 	$(BIN)/python scripts/error_rates.py
 	$(BIN)/python scripts/verdict_docs.py

@@ -285,7 +285,7 @@ def clusters_of(name: str) -> Clusters:
     return Clusters(np.repeat(np.arange(len(sizes)), sizes))
 
 
-def _beta(rng: np.random.Generator, mean: float, icc: float, shape: tuple[int, int]) -> NDArray[np.float64]:
+def beta(rng: np.random.Generator, mean: float, icc: float, shape: tuple[int, int]) -> NDArray[np.float64]:
     if icc == 0 or mean in (0, 1):
         return np.full(shape, mean)
     precision = (1 - icc) / icc
@@ -299,12 +299,12 @@ def draw(at: Scenario, replicates: int, rng: np.random.Generator) -> tuple[NDArr
     if at.directions == "lopsided":
         gained = rng.binomial(sizes, at.rate / 2, shape)
         of_the_rest = at.rate / 2 / (1 - at.rate / 2)
-        return gained, rng.binomial(sizes - gained, _beta(rng, of_the_rest, at.icc, shape))
-    changed = rng.binomial(sizes, _beta(rng, at.rate, at.icc, shape))
+        return gained, rng.binomial(sizes - gained, beta(rng, of_the_rest, at.icc, shape))
+    changed = rng.binomial(sizes, beta(rng, at.rate, at.icc, shape))
     worse: Any = at.worse
     if at.directions == "cluster" and at.icc:
         precision = at.rate * (1 - at.icc) / at.icc  # a Dirichlet's parts are a beta and a beta of its rest
-        worse = _beta(rng, at.worse, 1 / (1 + precision), shape)
+        worse = beta(rng, at.worse, 1 / (1 + precision), shape)
     gained = rng.binomial(changed, worse)
     return gained, changed - gained
 

@@ -67,9 +67,38 @@ def generated() -> str:
         decided(rows),
         "### Rows outside their band\n",
         outside(rows, found["bands"]),
+        *scores(json.loads((ROOT / "benchmarks" / "scores.json").read_text(encoding="utf-8"))),
         *looks(json.loads((ROOT / "benchmarks" / "looks.json").read_text(encoding="utf-8"))),
     ]
     return "\n".join(parts)
+
+
+def scores(found: Row) -> list[str]:
+    """Scores and ratios."""
+    rows: list[Row] = found["rows"]
+    lines = []
+    for kind, rate, icc in {(row["kind"], row["rate"], row["icc"]): None for row in rows}:
+        about = [row for row in rows if (row["kind"], row["rate"], row["icc"]) == (kind, rate, icc)]
+        cells = [kind, f"{100 * rate:g} %", f"{icc:g}"]
+        for band, name in zip(found["bands"], ("above", "below", "outside"), strict=True):
+            text = span([row[name] for row in about])
+            cells.append(text if all(row[name] <= band["most"] for row in about) else f"**{text}**")
+        lines.append([*cells, percent(1 - min(row["defined"] / row["replicates"] for row in about))])
+    lines.sort(key=lambda cells: [kind for kind, *_ in lines].index(cells[0]))
+    return [
+        "### Scores and ratios\n",
+        f"{sum(row['replicates'] for row in rows):,} more studies in {len(rows)} rows "
+        "([`benchmarks/scores.py`](../benchmarks/scores.py)): what is no share of all items. A *score* is what speaks "
+        "for less what speaks against; in its *change* half of the items that change move it by two. A *ratio* is over "
+        "those answers that count, few of all; in its *change* one in five items was answered anew. *Undefined*: no "
+        "answer counted, in so many studies of a row at most.\n",
+        bands(found["bands"]),
+        "How often the truth lies outside, %, lowest and highest of all sizes of clusters and leans; 5 is promised on "
+        "each side at 0.90, and of both together at 0.95. **Bold**: a row is outside its band.\n",
+        table(
+            ("what", "count, or change", "ICC", "above 0.90", "below 0.90", "outside 0.95", "undefined"), lines, text=3
+        ),
+    ]
 
 
 def looks(found: Row) -> list[str]:
