@@ -84,7 +84,6 @@ def scores(found: Row) -> list[str]:
             text = span([row[name] for row in about])
             cells.append(text if all(row[name] <= band["most"] for row in about) else f"**{text}**")
         lines.append([*cells, percent(1 - min(row["defined"] / row["replicates"] for row in about))])
-    lines.sort(key=lambda cells: [kind for kind, *_ in lines].index(cells[0]))
     return [
         "### Scores and ratios\n",
         f"{sum(row['replicates'] for row in rows):,} more studies in {len(rows)} rows "
