@@ -105,3 +105,63 @@ def test_the_committed_looks_have_every_row_and_the_bands_of_the_script(looks):
     assert rows == looks.scenarios()
     bands = [(band["name"], band["least"], band["most"], band["reason"]) for band in found["bands"]]
     assert bands == [(band.name, band.least, band.most, band.reason) for band in looks.BANDS]
+
+
+@pytest.fixture
+def scores(simulation):
+    yield importlib.import_module("scores")
+    del sys.modules["scores"]
+
+
+def test_the_truth_of_scores_is_what_many_studies_come_to(scores):
+    rng = np.random.default_rng(0)
+    for kind in ("score", "change of a score", "ratio", "score of a ratio", "change of a ratio"):
+        at = scores.Scenario(kind, "planted", 0.02, 0.3, 0.9)
+        make, truth_of = scores.KINDS[kind]
+        # A narrow interval stands around the estimate.
+        middles = [sum(make(at, rng)(1e-3)) / 2 for _ in range(150)]
+        assert np.mean(middles) == pytest.approx(truth_of(at), abs=5 * np.std(middles) / 150**0.5)
+
+
+def test_a_row_of_scores_is_the_same_every_time_and_what_is_undefined_is_counted(scores):
+    at = scores.Scenario("ratio", "BBQ Religion", 0.1, 0.015, 0.5)
+    rows = [scores.simulate(at, 200) for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert 180 < rows[0]["defined"] < 200
+
+
+def test_the_committed_scores_have_every_row_and_the_bands_of_the_script(scores):
+    found = json.loads((BENCHMARKS / "scores.json").read_text(encoding="utf-8"))
+    names = list(scores.Scenario.__annotations__)
+    assert [scores.Scenario(**{name: row[name] for name in names}) for row in found["rows"]] == scores.scenarios()
+    bands = [(band["name"], band["least"], band["most"], band["reason"]) for band in found["bands"]]
+    assert bands == [(band.name, band.least, band.most, band.reason) for band in scores.BANDS.values()]
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("verdicts")
+    del sys.modules["verdicts"]
+
+
+@pytest.mark.parametrize("margin", [0.02, 0.09])
+def test_scripted_candidates_are_so_many_of_their_standard_errors_inside(scripted, margin):
+    shift = scripted.just_inside(margin)
+    cluster = np.repeat(np.arange(scripted.CLUSTERS), scripted.PER_CLUSTER)
+    rng = np.random.default_rng(1)
+    means = []
+    for _ in range(1500):
+        dense, after = scripted.two_models(shift, cluster, rng, exact=False)
+        means.append(after.mean() - dense.mean())
+    assert np.mean(means) == pytest.approx(shift, rel=0.03)
+    assert (margin - shift) / np.std(means) == pytest.approx(scripted.INSIDE, rel=0.06)
+
+
+def test_the_bound_on_what_can_pass_is_a_level_at_the_margin_itself(scripted):
+    assert scripted.at_best(0.02, 0.02, runs=20_000) == pytest.approx(0.05, abs=0.006)
+    assert scripted.at_best(0.02, 0.001, runs=2_000) > 0.99
+    committed = json.loads((BENCHMARKS / "verdicts.json").read_text(encoding="utf-8"))["scripted"]
+    told = {(row["margin"], row["shift"]): row["at_best"] for row in committed if row["at_best"] is not None}
+    assert set(told) == {(margin, scripted.just_inside(margin)) for margin in (0.02, 0.09)}
+    assert all(row["passed"] <= row["at_best"] for row in committed if row["at_best"] is not None)
