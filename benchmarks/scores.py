@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from coverage import CLUSTERS, SEED, beta, clusters_of, conduct, told
+from coverage import CLUSTERS, SEED, Band, beta, clusters_of, conduct, told
 from numpy.typing import NDArray
 
 from secateur.metrics.counts import PerItem
@@ -194,29 +194,21 @@ def simulate(at: Scenario, replicates: int | None) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Band:
-    """What is acceptable, fixed before the simulation was run; as ``coverage.Band``."""
-
-    name: str
-    what: str
-    least: float = 0
-    most: float = 0.075
-    reason: str = "as for differences of shares"
-
-
 BANDS = {
-    "above": Band("upper", "truth above the interval of level 0.90"),
-    "below": Band("lower", "truth below the interval of level 0.90"),
-    "outside": Band("two-sided", "truth outside the interval of level 0.95"),
+    name: Band(end, what, lambda row, name=name: row[name], 0, 0.075, "as for differences of shares")
+    for name, end, what in (
+        ("above", "upper", "truth above the interval of level 0.90"),
+        ("below", "lower", "truth below the interval of level 0.90"),
+        ("outside", "two-sided", "truth outside the interval of level 0.95"),
+    )
 }
 
 
 def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every band with how many rows are inside."""
     found = []
-    for name, band in BANDS.items():
-        figures = [row[name] for row in rows]
+    for band in BANDS.values():
+        figures = [band.of(row) for row in rows]
         found.append(told(band, figures, [band.least <= figure <= band.most for figure in figures]))
     return found
 

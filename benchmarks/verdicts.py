@@ -231,6 +231,12 @@ def just_inside(margin: float) -> float:
     return round(float(brentq(lambda shift: shift + INSIDE * standard_error(shift) - margin, 1e-6, margin)), 4)
 
 
+def turning(shift: float, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """With what chance an answer that could turn does so, a cluster each, where the shift over all clusters is this."""
+    mean = shift / (1 - DENSE)
+    return generator.beta(mean * (1 - ICC) / ICC, (1 - mean) * (1 - ICC) / ICC, size=shape)
+
+
 def at_best(margin: float, shift: float, runs: int = 40_000) -> float:
     """The share of such candidates that pass where the mean's whole distribution is known.
 
@@ -240,8 +246,7 @@ def at_best(margin: float, shift: float, runs: int = 40_000) -> float:
     generator = np.random.default_rng(11)
     counts = []
     for truth in (margin, shift):
-        mean = truth / (1 - DENSE)
-        p = generator.beta(mean * (1 - ICC) / ICC, (1 - mean) * (1 - ICC) / ICC, size=(runs, CLUSTERS))
+        p = turning(truth, generator, (runs, CLUSTERS))
         counts.append(generator.binomial(PER_CLUSTER, p * (1 - DENSE)).sum(axis=1))
     point = np.sort(counts[0])[round(0.05 * runs)]
     below, there = ((counts[0] < point).mean(), (counts[0] == point).mean())
@@ -321,8 +326,7 @@ def two_models(
     dense = generator.random(len(cluster)) < DENSE
     turned = np.zeros(len(cluster), bool)
     if shift:
-        mean = shift / (1 - DENSE)
-        p = generator.beta(mean * (1 - ICC) / ICC, (1 - mean) * (1 - ICC) / ICC, size=CLUSTERS)[cluster]
+        p = turning(shift, generator, (CLUSTERS,))[cluster]
         turned = (generator.random(len(cluster)) < p) & ~dense
         if exact:
             wanted, could = round(shift * len(cluster)), np.flatnonzero(~dense)
