@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -145,10 +146,7 @@ def draw(
         pairs, n = pairs[able], np.add.reduceat(able, begins, dtype=np.int64)
         score = values[pairs] + _noise(words[able])
         begins = np.cumsum(n) - n
-        best_score = np.maximum.reduceat(score, begins)
-        at_best = np.flatnonzero(score == np.repeat(best_score, n))
-        winner = at_best[np.searchsorted(at_best, begins)]  # the first of a tie: the lower id
-        drawn[answers] = candidates[pairs[winner]]
+        drawn[answers] = candidates[pairs[_largest(score, begins, n)]]  # of a tie the lower id
     return drawn
 
 
@@ -166,12 +164,21 @@ def _able_to_win(
 
     Shapes: values, words [pairs]; begins, counts, highest [answers] -> [pairs].
     """
-    largest = np.maximum.reduceat(words, begins)
-    at_largest = np.flatnonzero(words == np.repeat(largest, counts))
-    score = values[at_largest[np.searchsorted(at_largest, begins)]] + _noise(largest)
+    place = _largest(words, begins, counts)
+    largest = words[place]
+    score = values[place] + _noise(largest)
     slack = 8 * np.spacing(np.abs(score) + np.abs(highest) + 100)
     needed = np.exp(-np.exp(np.minimum(highest - score + slack, 700.0))) * 2.0**32 - 2.0
     return words >= np.repeat(np.minimum(np.maximum(needed, 0.0).astype(np.uint32), largest), counts)
+
+
+def _largest(
+    values: npt.NDArray[Any], begins: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Where the largest of each run stands, the first of a tie. Shapes: values [n]; begins, counts [runs] -> [runs]."""
+    largest = np.maximum.reduceat(values, begins)
+    at_largest = np.flatnonzero(values == np.repeat(largest, counts))
+    return at_largest[np.searchsorted(at_largest, begins)]
 
 
 def _portions(counts: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
