@@ -24,10 +24,10 @@ from measuring import best_of_turns, say, seconds_of
 from secateur.inference.backend import Request
 from secateur.inference.prefix_tree import trees
 from secateur.inference.torch_backend import TorchBackend
-from secateur.inference.tree_backend import TREE_NODES, TreeBackend
+from secateur.inference.tree_backend import TreeBackend, tree_nodes
 from secateur.models.families import linears_by_block
 from secateur.models.loading import LoadedModel
-from subjects import NEW_TOKENS, SEEDS, TEMPERATURE, Subject, bbq_items, both_subjects
+from subjects import BUDGET, NEW_TOKENS, SEEDS, TEMPERATURE, Subject, bbq_items, both_subjects
 
 BATCH = 32
 BEFORE_ATTENTION = ("q_proj", "k_proj", "v_proj", "qkv_proj", "query_key_value")
@@ -71,7 +71,7 @@ class Loops:
         tokenizer.batch_decode(made[:, inputs.input_ids.shape[1] :])
 
 
-def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, float]:
+def work(loaded: LoadedModel, requests: Sequence[Request], budget: int = BUDGET) -> tuple[int, int, float]:
     """Prompt tokens, tokens left after sharing, and the operations that reading those once takes.
 
     Operations are those of the linears, of attention to a token's own prompt, and of the head where letters are read;
@@ -79,7 +79,7 @@ def work(loaded: LoadedModel, requests: Sequence[Request]) -> tuple[int, int, fl
     letters are read, because nobody needs it elsewhere.
     """
     whole = sum(len(request.tokens) for request in requests)
-    cut = list(trees(requests, TREE_NODES))
+    cut = list(trees(requests, tree_nodes(loaded.device, budget)))
     left = sum(map(len, cut))
     seen = sum(int((tree.depths + 1).sum()) for tree in cut)
     read = sum(len(set(tree.ends.tolist())) for tree in cut)
@@ -112,12 +112,6 @@ def matrix_products(
         float(found[0, 0])  # reading a value waits for the device
 
     return 2.0 * rows * width * wide * times, run
-
-
-def ceiling(side: int, *, device: str, dtype: torch.dtype) -> float:
-    """Operations per second of a square matrix product, the best of several."""
-    operations, product = matrix_products(side, side, side, device=device, dtype=dtype)
-    return operations / min(seconds_of(product) for _ in range(30))
 
 
 def measure(subject: Subject, loop_items: int) -> dict[str, Any]:

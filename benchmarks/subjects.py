@@ -50,9 +50,9 @@ class Subject:
         asked = [Request(i.key, order, ids, seeds=seeds) for (i, order), ids in zip(work, tokens, strict=True)]
         return in_cell_order(asked)
 
-    def backend(self, kind: type[TorchBackend]) -> TorchBackend:
+    def backend(self, kind: type[TorchBackend], token_budget: int = BUDGET) -> TorchBackend:
         """A backend of this kind for the model."""
-        return kind(self.loaded, letters=self.prompts.letter_tokens, decoding=self.decoding, token_budget=BUDGET)
+        return kind(self.loaded, letters=self.prompts.letter_tokens, decoding=self.decoding, token_budget=token_budget)
 
 
 def bbq_items(folder: Path) -> tuple[Item, ...]:

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from secateur.inference import device_sampling, sampling
 from secateur.inference.sampling import NOISE_RANGE, NOT_FINITE, draw, gumbel
 from secateur.items.orders import ALL_ORDERS, order_number
 from secateur.randomness import philox4x32
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["processor", "as on a device"])
+def where(request, monkeypatch):
+    """Both ways of drawing; the one for devices here in many portions."""
+    monkeypatch.setattr(sampling, "_drawn_there", lambda _: request.param)
+    monkeypatch.setattr(device_sampling, "_PAIRS_AT_ONCE", 500)
+    return request.param
 
 
 def one(seed=42, item=2**63 + 5, order=3, step=0, token=17):

@@ -95,7 +95,7 @@ def test_a_crowded_beginning_does_not_fill_up_all_other_groups():
     alone = [request(*range(200 + 70 * place, 270 + 70 * place)) for place in range(30)]
     (tree,) = trees([*crowd, *alone], 4096)
     leaves = np.unique(tree.ends)
-    drawn = DrawnAttention(tree, PromptAttention(tree, keep=True), leaves, 4)
+    drawn = DrawnAttention(tree, PromptAttention(tree, torch.device("cpu"), keep=True), leaves, 4)
     parents = np.repeat(np.arange(70), 5)
     drawn.step(parents)
     groups, rows = drawn._shape
@@ -165,7 +165,7 @@ def test_a_block_that_does_not_attend_is_not_narrowed_in_silence():
 
     block = Sums()
     with (
-        narrowed(block, lambda *_: pytest.fail("it does not attend"), np.array([1, 4])),
+        narrowed(block, lambda *_: pytest.fail("it does not attend"), torch.tensor([1, 4])),
         pytest.raises(RuntimeError, match="Sums does not attend"),
     ):
         block(torch.ones(1, 5, 2))

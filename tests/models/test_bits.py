@@ -21,12 +21,16 @@ def test_zeros_of_both_signs_are_counted_and_subnormals_are_not(dtype):
 
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
 @pytest.mark.parametrize("place", [0, 3, 6])
-def test_one_number_that_is_not_finite_is_found(dtype, place):
+@pytest.mark.parametrize("sliced", [True, False], ids=["processor", "as on a device"])
+def test_one_number_that_is_not_finite_is_found(dtype, place, sliced, monkeypatch):
+    if not sliced:
+        monkeypatch.setattr(bits, "_sliced", lambda _: False)
     highest = torch.finfo(dtype).max
     numbers = torch.tensor([1.0, -2.0, 0.0, -0.0, highest, -highest, 3.0], dtype=torch.float64).to(dtype)
     assert all_finite(numbers)
     assert (float(largest(numbers)), n_not_finite(numbers)) == (highest, 0)
-    for value in (float("nan"), -float("nan"), *([float("inf"), -float("inf")] if dtype.itemsize > 1 else [])):
+    infinite = [] if dtype == torch.float8_e4m3fn else [float("inf"), -float("inf")]
+    for value in (float("nan"), -float("nan"), *infinite):
         spoiled = numbers.clone()
         spoiled[place] = value
         assert not all_finite(spoiled)

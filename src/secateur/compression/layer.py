@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from secateur.compression.method import LayerStats
 from secateur.compression.recipe import Recipe
 from secateur.compression.verify import LayerCount, verify_layer
 from secateur.identity import digest
-from secateur.models.bits import as_integers, n_zeros, row_slices
+from secateur.models.bits import as_integers, n_zeros, packed, row_slices
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,7 @@ def prune_layer(
 
 def mask_digest(name: str, kept: Tensor) -> str:
     """Identity of one layer's mask. Shapes: kept bool [o, i], true where the weight stays."""
-    packed = np.packbits(kept.reshape(-1).cpu().numpy())
-    return digest("mask", [name, list(kept.shape), hashlib.sha256(packed.data).hexdigest()])
+    return digest("mask", [name, list(kept.shape), hashlib.sha256(packed(kept).data).hexdigest()])
 
 
 @contextmanager

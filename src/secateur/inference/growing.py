@@ -96,8 +96,11 @@ class Growing:
             decode: From new tokens to text.
         """
         samples: list[list[Sample]] = [[] for _ in self._requests]
+        texts: dict[tuple[int, ...], str] = {}
         for answer in self._answers:
-            samples[answer.row].append(Sample(answer.seed, decode(answer.tokens), answer.stop))
+            if (tokens := tuple(answer.tokens)) not in texts:
+                texts[tokens] = decode(answer.tokens)
+            samples[answer.row].append(Sample(answer.seed, texts[tokens], answer.stop))
         return [
             Response(request.item, request.order, (a, b, c) if request.letter else None, tuple(found))
             for request, (a, b, c), found in zip(self._requests, letters, samples, strict=True)

@@ -10,16 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from secateur.inference.tree_attention import Attention, Scoring
 
 
 @contextmanager
-def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]) -> Iterator[Attention]:
+def narrowed(block: nn.Module, attention: Attention, keep: Tensor) -> Iterator[Attention]:
     """Have a model's last block give some of its rows only; what follows attention is computed for these alone.
 
     The others are needed there as keys and values and for nothing else. The block is run up to its attention with all
@@ -29,7 +26,7 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
     Args:
         block: The model's last block.
         attention: What stands in for the model's attention.
-        keep: Which rows are kept.
+        keep: Which rows are kept, on the block's device.
 
     Yields:
         The attention to be used meanwhile.
@@ -39,7 +36,7 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
 
     Shapes: keep [kept], ascending.
     """
-    usual, rows = block.forward, torch.from_numpy(keep)
+    usual = block.forward
     handed: list[Tensor] = []
     reading = False
 
@@ -48,7 +45,7 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
             return handed.pop()
         found = attention(layer, query, key, value, how)
         if reading:
-            handed.append(found[rows.to(found.device)])
+            handed.append(found[keep])
             raise _AttendedError
         return found
 
@@ -64,7 +61,7 @@ def narrowed(block: nn.Module, attention: Attention, keep: npt.NDArray[np.int64]
         def cut(value: Any) -> Any:
             # What comes with the hidden states, such as rotations, has the rows in the same place.
             if isinstance(value, Tensor) and value.ndim > 1 and value.shape[1] == n:
-                return value[:, rows.to(value.device)]
+                return value[:, keep]
             return type(value)(map(cut, value)) if isinstance(value, tuple) else value
 
         return usual(cut(hidden), *map(cut, others), **{name: cut(value) for name, value in named.items()})

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from secateur.inference import device_sampling
 from secateur.items.orders import order_number
 from secateur.randomness import Domain, philox4x32
 
@@ -63,18 +64,24 @@ def _words(
 
     Shapes: tokens, first [n]; seeds, items, orders [counters], of the tokens that are ``first`` -> [n].
     """
-    if not 0 <= step < _STEPS:
-        raise ValueError(f"step {step} does not fit in 24 bits")
     counter = np.empty((len(seeds), 4), dtype=np.uint32)
-    counter[:, 0] = items & np.uint64(0xFFFFFFFF)
-    counter[:, 1] = items >> np.uint64(32)
-    counter[:, 2] = orders * np.uint32(_STEPS) + np.uint32(step)
+    counter[:, 0], counter[:, 1], counter[:, 2] = _counter_words(items, orders, step)
     counter[:, 3] = tokens[first] // 4
     key = np.empty((len(seeds), 2), dtype=np.uint32)
     key[:, 0] = seeds
     key[:, 1] = int(Domain.SAMPLING)
     found: npt.NDArray[np.uint32] = philox4x32(counter, key).ravel()[4 * (np.cumsum(first) - 1) + tokens % 4]
     return found
+
+
+def _counter_words(
+    items: npt.NDArray[np.uint64], orders: npt.NDArray[np.uint32], step: int
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """The first three words of counters. Shapes: items, orders [n] -> each [n]."""
+    if not 0 <= step < _STEPS:
+        raise ValueError(f"step {step} does not fit in 24 bits")
+    low, high = (items & np.uint64(0xFFFFFFFF)).astype(np.uint32), (items >> np.uint64(32)).astype(np.uint32)
+    return low, high, orders * np.uint32(_STEPS) + np.uint32(step)
 
 
 def _noise(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
@@ -123,13 +130,16 @@ def draw(
     usable = torch.isfinite(best[:, 0]) & ~torch.isnan(scaled).any(dim=1)
     near = (scaled >= best - (NOISE_RANGE + _ROUNDING_SLACK)) & usable[:, None]
     rows, tokens = torch.nonzero(near, as_tuple=True)
+    numbers = np.array([order_number(order) for order in orders], dtype=np.uint32)
+    if _drawn_there(logits.device):
+        begins_at = torch.searchsorted(rows, torch.arange(logits.shape[0] + 1, device=rows.device))
+        counter, key = _counter_words(items, numbers, step), (seeds, int(Domain.SAMPLING))
+        return device_sampling.pick((tokens, scaled[rows, tokens]), begins_at, branches, counter, key, NOT_FINITE)
     values = scaled[rows, tokens].cpu().double().numpy()
     candidates = tokens.cpu().numpy()
     highest = best[:, 0].cpu().double().numpy()
     starts = np.searchsorted(rows.cpu().numpy(), np.arange(logits.shape[0] + 1))
     counts = np.diff(starts)[branches]
-    numbers = np.array([order_number(order) for order in orders], dtype=np.uint32)
-
     drawn = np.full(len(branches), NOT_FINITE, dtype=np.int64)
     for answers in _portions(counts):
         n = counts[answers]
@@ -148,6 +158,11 @@ def draw(
         begins = np.cumsum(n) - n
         drawn[answers] = candidates[pairs[_largest(score, begins, n)]]  # of a tie the lower id
     return drawn
+
+
+def _drawn_there(device: torch.device) -> bool:
+    """Whether tokens are drawn where the logits are: a device would wait for the processor at every step."""
+    return device.type == "cuda"
 
 
 def _able_to_win(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
 from secateur.inference.prefix_tree import Tree
@@ -25,7 +26,10 @@ _NAME = "secateur-tree"
 _SPAN = 64  # nodes of a group: with fewer the products are small, with more many keys are seen by few
 _LEAVES = 4  # of a group: all groups are filled up to the one with most branches
 _KEYS_AT_ONCE = 8192  # gathered at a time; bounds memory for long prompts
+_KEYS_AT_ONCE_ON_DEVICE = 2**17  # an accelerator wants few, large products
 _AHEAD = 16  # steps for which there is room from the beginning
+_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+# Without cuDNN's, which plans anew for every shape, and every tree has its own.
 _Integers = npt.NDArray[np.int64]
 
 
@@ -51,28 +55,42 @@ class Attention(Protocol):
         """Shapes: query [new, heads, d]; key, value [new, key heads, d] -> as query."""
 
 
+def on_device(device: torch.device, *arrays: npt.NDArray[Any]) -> list[Tensor]:
+    """Arrays as tensors there. Nothing waits for them, nor for what the device is doing. Shapes: as arrays."""
+    tensors = [torch.from_numpy(array) for array in arrays]
+    if device.type != "cuda":
+        return [tensor.to(device) for tensor in tensors]
+    return [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+
+
 class Sight:
     """Which keys of its group each query sees.
 
     Args:
         seen: Whether it sees them.
-        distance: How many places back they are.
+        at: Places of the queries in their texts.
+        keys_at: Places of the keys in theirs.
+        longest: No place is as large as this.
 
-    Shapes: seen, distance [groups, rows, keys].
+    Shapes: seen [groups, rows, keys]; at [groups, rows]; keys_at [groups, keys].
     """
 
-    def __init__(self, seen: npt.NDArray[np.bool_], distance: _Integers) -> None:
-        self._seen, self._distance = seen, distance
+    def __init__(self, seen: Tensor, at: Tensor, keys_at: Tensor, longest: int) -> None:
+        self._seen, self._at, self._keys_at, self._longest = seen, at, keys_at, longest
         self._masks: dict[tuple[int | None, int], Tensor] = {}
 
-    def mask(self, window: int | None, times: int, like: Tensor) -> Tensor:
+    def mask(self, window: int | None, times: int, dtype: torch.dtype) -> Tensor:
         """What is added to scores. Shapes: -> [groups, 1, times x rows, keys]."""
+        if window is not None and window >= self._longest:
+            window = None  # it hides nothing
         found = self._masks.get((window, times))
         if found is None:
-            seen = self._seen if window is None else self._seen & (self._distance < window)
-            hidden = torch.from_numpy(~seen)[:, None].to(like.device).repeat(1, 1, times, 1)
-            found = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device)
-            found.masked_fill_(hidden, torch.finfo(like.dtype).min)
+            seen = self._seen
+            if window is not None:
+                seen = seen & (self._at[:, :, None] - self._keys_at[:, None] < window)
+            hidden = ~seen[:, None].repeat(1, 1, times, 1)
+            found = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+            found.masked_fill_(hidden, torch.finfo(dtype).min)
             self._masks[window, times] = found
         return found
 
@@ -82,20 +100,23 @@ class PromptAttention:
 
     Args:
         tree: The tree.
+        device: Where the model is.
         keep: Whether keys and values are kept, for what is drawn afterwards.
     """
 
-    def __init__(self, tree: Tree, *, keep: bool) -> None:
-        starts = np.arange(0, len(tree), _SPAN)
-        nodes = starts[:, None] + np.arange(_SPAN)
-        self._keys, there = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts.tolist()])
-        rows, keys = np.minimum(nodes, len(tree) - 1)[:, :, None], self._keys[:, None, :]
-        self._sight = Sight(
-            there[:, None] & (keys <= rows) & (rows < tree.after[keys]), tree.depths[rows] - tree.depths[keys]
-        )
+    def __init__(self, tree: Tree, device: torch.device, *, keep: bool) -> None:
+        starts = range(0, len(tree), _SPAN)
+        found = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts])
+        # All that layers need is brought to the device once: it would wait for every copy.
+        self._keys, there, after, depths = on_device(device, *found, tree.after, tree.depths)
+        rows = torch.arange(len(starts) * _SPAN, device=device).clamp(max=len(tree) - 1).reshape(-1, _SPAN)
+        before = (self._keys[:, None] <= rows[:, :, None]) & (rows[:, :, None] < after[self._keys][:, None])
+        self._sight = Sight(there[:, None] & before, depths[rows], depths[self._keys], int(tree.depths.max()) + 1)
         self._keep = keep
         self._scratch = _Scratch(), _Scratch()
+        self._at_once = _KEYS_AT_ONCE if device.type == "cpu" else _KEYS_AT_ONCE_ON_DEVICE
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.device = device
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
         """See :class:`Attention`."""
@@ -103,10 +124,10 @@ class PromptAttention:
             self.kept[layer] = key, value
         n, heads, d = query.shape
         groups, n_keys = self._keys.shape
-        mask = self._sight.mask(how.window, heads // key.shape[1], query)
+        mask = self._sight.mask(how.window, heads // key.shape[1], query.dtype)
         rows = F.pad(query, (0, 0, 0, 0, 0, groups * _SPAN - n)).reshape(groups, _SPAN, heads, d)
         found = torch.empty_like(rows)
-        at_once = max(1, _KEYS_AT_ONCE // n_keys)
+        at_once = max(1, self._at_once // n_keys)
         for start in range(0, groups, at_once):
             part = slice(start, start + at_once)
             k, v = (_gathered(*pair, self._keys[part]) for pair in zip(self._scratch, (key, value), strict=True))
@@ -130,18 +151,21 @@ class DrawnAttention:
     """
 
     def __init__(self, tree: Tree, read: PromptAttention, leaves: _Integers, steps: int) -> None:
-        self._kept, self._steps = read.kept, min(steps, _AHEAD)
+        self._kept, self._steps, self._device = read.kept, min(steps, _AHEAD), read.device
         span = leaves // _SPAN
         nth = np.arange(len(leaves)) - np.searchsorted(span, span)  # of its span
         self._group = np.unique(span * _SPAN + nth // _LEAVES, return_inverse=True)[1]
         firsts = np.flatnonzero(np.diff(self._group, prepend=-1))
         lasts = np.append(firsts[1:], len(leaves)) - 1
-        self._keys, there = _rows(
+        found = _rows(
             [tree.seen_by(a, b + 1) for a, b in zip(leaves[firsts].tolist(), leaves[lasts].tolist(), strict=True)]
         )
-        keys, nodes = self._keys[self._group], leaves[:, None]
-        self._seen = there[self._group] & (keys <= nodes) & (nodes < tree.after[keys])
-        self._depths = tree.depths[self._keys]
+        self._keys, there, after, depths, group, nodes = on_device(
+            self._device, *found, tree.after, tree.depths, self._group, leaves[:, None]
+        )
+        keys = self._keys[group]
+        self._seen = there[group] & (keys <= nodes) & (nodes < after[keys])
+        self._depths = depths[self._keys]
         self._stores: dict[int, list[Tensor]] = {}
         self.at = tree.depths[leaves]
         """Place of every branch's last token in its text."""
@@ -158,21 +182,21 @@ class DrawnAttention:
         groups = len(self._keys)
         sizes = np.bincount(self._group, minlength=groups)
         rows = int(sizes.max())
-        place = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
-        self._flat, self._shape = self._group * rows + place, (groups, rows)
-        self._ahead = rows * self._steps
-        own = place[:, None] == np.arange(rows)
-        self._seen = np.concatenate([self._seen[parents], own], axis=1)
-        self._depths = np.concatenate([self._depths, self._padded(self.at)], axis=1)
-        self._sight = Sight(self._padded(self._seen), self._padded(self.at)[:, :, None] - self._depths[:, None])
+        nth = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
+        self._ahead, self._shape = rows * self._steps, (groups, rows)
+        self._flat, place, before, at = on_device(self._device, self._group * rows + nth, nth, parents, self.at)
+        own = place[:, None] == torch.arange(rows, device=self._device)
+        self._seen = torch.cat([self._seen[before], own], dim=1)
+        at = self._laid(at)
+        self._depths = torch.cat([self._depths, at], dim=1)
+        self._sight = Sight(self._laid(self._seen), at, self._depths, int(self.at.max()) + 1)
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
         """See :class:`Attention`."""
-        flat = torch.from_numpy(self._flat).to(query.device)
-        q, k, v = (self._laid(states, flat) for states in (query, key, value))
+        q, k, v = (self._laid(states) for states in (query, key, value))
         keys, values = self._stored(layer, k, v)
-        mask = self._sight.mask(how.window, q.shape[2] // k.shape[2], query)
-        return _attended(q, keys, values, mask, how).flatten(0, 1)[flat]
+        mask = self._sight.mask(how.window, q.shape[2] // k.shape[2], query.dtype)
+        return _attended(q, keys, values, mask, how).flatten(0, 1)[self._flat]
 
     def _stored(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values of the groups, these new ones last.
@@ -184,7 +208,7 @@ class DrawnAttention:
         stores = self._stores.get(layer)
         if stores is None:
             # Room is made of any key: what stands there is not seen before it is written over.
-            where = np.pad(self._keys, ((0, 0), (0, self._ahead)))
+            where = F.pad(self._keys, (0, self._ahead))
             stores = [_gathered(_Scratch(), states, where) for states in self._kept.pop(layer)]
         elif stores[0].shape[1] < end:
             stores = [F.pad(store, (0, 0, 0, 0, 0, self._ahead)) for store in stores]
@@ -193,18 +217,12 @@ class DrawnAttention:
             store[:, start:end] = new
         return stores[0][:, :end], stores[1][:, :end]
 
-    def _laid(self, states: Tensor, flat: Tensor) -> Tensor:
-        """Shapes: [branches, heads, d] -> [groups, rows, heads, d]."""
+    def _laid(self, states: Tensor) -> Tensor:
+        """Shapes: [branches, ...] -> [groups, rows, ...]."""
         groups, rows = self._shape
         laid = states.new_zeros(groups * rows, *states.shape[1:])
-        laid[flat] = states
+        laid[self._flat] = states
         return laid.reshape(groups, rows, *states.shape[1:])
-
-    def _padded(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Shapes: [branches, ...] -> [groups, rows, ...]."""
-        laid = np.zeros((self._shape[0] * self._shape[1], *values.shape[1:]), dtype=values.dtype)
-        laid[self._flat] = values
-        return laid.reshape(*self._shape, *values.shape[1:])
 
 
 @contextmanager
@@ -215,7 +233,8 @@ def attending(model: PreTrainedModel, attention: Attention) -> Iterator[None]:
     active = _active.set(attention)
     config._attn_implementation = _NAME
     try:
-        yield
+        with sdpa_kernel(_KERNELS):
+            yield
     finally:
         config._attn_implementation = usual
         _active.reset(active)
@@ -260,10 +279,10 @@ class _Scratch:
         return kept[:size]
 
 
-def _gathered(scratch: _Scratch, states: Tensor, where: _Integers) -> Tensor:
+def _gathered(scratch: _Scratch, states: Tensor, where: Tensor) -> Tensor:
     """Shapes: states [nodes, heads, d]; where [groups, keys] -> [groups, keys, heads, d]."""
     # A projection's output lies in memory token by token, so whole tokens are copied.
-    flat = torch.from_numpy(where.reshape(-1)).to(states.device)
+    flat = where.reshape(-1)
     found = scratch.take(states, len(flat) * states[0].numel()).view(len(flat), *states.shape[1:])
     torch.index_select(states, 0, flat, out=found)
     return found.reshape(*where.shape, *states.shape[1:])

@@ -16,11 +16,8 @@ from secateur.inference.growing import Growing
 from secateur.inference.narrowing import narrowed
 from secateur.inference.prefix_tree import Tree, trees
 from secateur.inference.torch_backend import TorchBackend, batches
-from secateur.inference.tree_attention import Attention, DrawnAttention, PromptAttention, attending
+from secateur.inference.tree_attention import Attention, DrawnAttention, PromptAttention, attending, on_device
 from secateur.models.families import blocks_of
-
-TREE_NODES = 4096
-"""How many nodes a tree may have, if the token budget allows it."""
 
 
 class TreeBackend(TorchBackend):
@@ -32,7 +29,7 @@ class TreeBackend(TorchBackend):
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Ask the model; one response per request, in order."""
         # More than a tree's nodes are no budget: halving it would change nothing at first.
-        self._token_budget = min(self._token_budget, TREE_NODES)
+        self._token_budget = tree_nodes(self._loaded.device, self._token_budget)
         yield from self._in_memory(requests, trees, self._answer_tree)
 
     def _answer_tree(self, tree: Tree) -> list[Response]:
@@ -48,7 +45,7 @@ class TreeBackend(TorchBackend):
         """Raises ``_NotANumberError`` if a logit is NaN."""
         leaves, leaf = np.unique(tree.ends, return_inverse=True)
         growing = Growing(tree.requests, self._decoding, leaf)
-        read = PromptAttention(tree, keep=growing.any)
+        read = PromptAttention(tree, self._loaded.device, keep=growing.any)
         logits = self._pass(tree.tokens, tree.depths, read, keep=leaves)
         letters = self._letter_scores(logits)[leaf]
         branches = growing.draw(logits)
@@ -69,21 +66,26 @@ class TreeBackend(TorchBackend):
         keep: npt.NDArray[np.int64],
     ) -> Tensor:
         """Logits after some of the tokens. Shapes: tokens, at [new]; keep [kept] -> [kept, vocabulary]."""
-        device, model = self._loaded.device, self._loaded.model
+        model = self._loaded.model
+        input_ids, position_ids, kept = on_device(self._loaded.device, tokens, at, keep)
         with ExitStack() as stack:
             if len(keep) < len(tokens):
                 last = blocks_of(model, self._loaded.family)[-1]
-                attention = stack.enter_context(narrowed(last, attention, keep))
+                attention = stack.enter_context(narrowed(last, attention, kept))
             stack.enter_context(attending(model, attention))
-            out: Any = model(
-                input_ids=torch.from_numpy(tokens)[None].to(device),
-                position_ids=torch.from_numpy(at)[None].to(device),
-                use_cache=False,
-            )
+            out: Any = model(input_ids=input_ids[None], position_ids=position_ids[None], use_cache=False)
         logits: Tensor = out.logits[0]
         if torch.isnan(logits).any():
             raise _NotANumberError
         return logits
+
+
+def tree_nodes(device: torch.device, token_budget: int) -> int:
+    """How many nodes a tree may have. Why so many: ``docs/design/prefix-tree.md``."""
+    return min(token_budget, _ON_A_PROCESSOR) if device.type == "cpu" else token_budget
+
+
+_ON_A_PROCESSOR = 4096
 
 
 class _NotANumberError(Exception):

@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 SLICE = 2**18
-"""Numbers that are worked on at once."""
+"""Numbers that are worked on at once by a processor."""
+
+SLICE_ON_DEVICE = 2**26
+"""By an accelerator, which wants few, large calls."""
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -44,10 +47,24 @@ def as_bytes(numbers: Tensor) -> memoryview:
 
 
 def row_slices(matrix: Tensor) -> Iterator[slice]:
-    """Slices of rows of about :data:`SLICE` numbers. Shapes: matrix [o, i]."""
+    """Slices of rows of about :data:`SLICE` numbers, on a device :data:`SLICE_ON_DEVICE`. Shapes: matrix [o, i]."""
     rows, columns = matrix.shape
-    step = max(1, SLICE // max(1, columns))
+    step = max(1, (SLICE if matrix.device.type == "cpu" else SLICE_ON_DEVICE) // max(1, columns))
     return (slice(start, start + step) for start in range(0, rows, step))
+
+
+def packed(flags: Tensor) -> npt.NDArray[np.uint8]:
+    """Eight truth values a byte, the first in its highest bit, the last byte filled up with 0; as ``numpy.packbits``.
+
+    Packed where they are, so that an eighth is brought to the processor. Shapes: flags bool, any -> [bytes].
+    """
+    flat = flags.reshape(-1)
+    if flat.device.type == "cpu":
+        return np.packbits(flat.numpy())
+    eights = torch.nn.functional.pad(flat.view(torch.uint8), (0, -len(flat) % 8)).reshape(-1, 8)
+    places = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8, device=flat.device)
+    found: npt.NDArray[np.uint8] = (eights * places).sum(dim=1, dtype=torch.uint8).cpu().numpy()
+    return found
 
 
 def n_zeros(numbers: Tensor) -> int:
@@ -69,7 +86,7 @@ def largest(numbers: Tensor) -> float:
     if not numbers.is_floating_point() or not numbers.numel():
         return 0.0
     if not _sliced(numbers):
-        return float(numbers.double().nan_to_num(nan=torch.inf).abs().max())
+        return float(numbers.double().nan_to_num(torch.inf, torch.inf, -torch.inf).abs().max())
     bits = max(int(part.max()) for part in _magnitudes(numbers))
     if bits >= _infinity(numbers.dtype):
         return math.inf

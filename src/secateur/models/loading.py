@@ -85,6 +85,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
         refuse_overflow(checkpoint, model, dtype)
         raise not_finite(broken, checkpoint)
     _check_linears(model, checkpoint)
+    keep_soft_caps(model)
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
     return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, target, dtype)
@@ -246,6 +247,16 @@ def stop_tokens(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> t
     if any(i is not None and type(i) is not int for i in ids):
         raise UnsupportedModelError("eos_token_id is not a token id.", where=checkpoint.folder, got=configured)
     return tuple(sorted({int(i) for i in [*ids, tokenizer.eos_token_id] if i is not None}))
+
+
+def keep_soft_caps(model: PreTrainedModel) -> None:
+    """Have a model whose attention scores are soft-capped attend in a way that caps them.
+
+    Some versions of transformers choose one for it that leaves the cap out without a word (5.17 does, 5.23 does not).
+    """
+    if getattr(model.config, "attn_logit_softcapping", None) is not None:
+        set_attention: Callable[[str], None] = model.set_attn_implementation
+        set_attention("eager")
 
 
 def check_device(device: str) -> torch.device:

@@ -11,7 +11,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
 
 from secateur.errors import UnsupportedModelError
 from secateur.models.families import Family, all_linears, family_of
-from secateur.models.loading import in_a_line
+from secateur.models.loading import in_a_line, keep_soft_caps
 
 
 def meta_model(config: Mapping[str, Any], *, dtype: torch.dtype | None = None) -> PreTrainedModel:
@@ -38,6 +38,7 @@ def meta_model(config: Mapping[str, Any], *, dtype: torch.dtype | None = None) -
             got=in_a_line(error),
             todo="check the sizes in config.json: layers, heads, hidden and intermediate size, vocabulary",
         ) from error
+    keep_soft_caps(model)
     return model
 
 
