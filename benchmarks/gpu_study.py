@@ -59,10 +59,12 @@ def main() -> None:
     subprocess.run(command, cwd=options.out, check=True)
     seconds = time.perf_counter() - began
     store = Store.open(options.out / "store")
-    events = [json.loads(line) for line in (store.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    cells = {event["name"].split(", ", 1)[1]: event["seconds"] for event in events if event["event"] == "cell"}
-    reading = seconds - sum(cells.values())
-    dense, pruned = (sum(s for name, s in cells.items() if name.startswith("dense") == is_dense) for is_dense in (1, 0))
+    cells = of_cells(store.path / "log.jsonl")
+    reading = seconds - sum(cells["seconds"].values())
+    dense, pruned = (
+        sum(spent for name, spent in cells["seconds"].items() if name.startswith("dense") == is_dense)
+        for is_dense in (True, False)
+    )
     found = {
         "shape": options.shape,
         "device": torch.cuda.get_device_name(options.device) if options.device.startswith("cuda") else options.device,
@@ -72,13 +74,22 @@ def main() -> None:
         "checkpoint_written_seconds": round(writing, 1),
         "study_seconds": round(seconds, 1),
         "outside_cells_seconds": round(reading, 1),
-        "cell_seconds": cells,
-        "rows": sum(n for cell in store.cells() for n in cell.rows.values()),
-        "events": sorted({event["event"] for event in events} - {"cell", "run"}),
+        **cells,
         "problems": [str(problem) for problem in store.check()],
         "extrapolated_minutes_of_thirteen_cells": (reading + dense + LEVELS * pruned) / 60,
     }
     say(found, options.json)
+
+
+def of_cells(log: Path) -> dict[str, Any]:
+    """What a store's log says of the cells that were finished, and what else there was."""
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    cells = {event["name"].split(", ", 1)[1]: event for event in events if event["event"] == "cell"}
+    return {
+        "seconds": {name: event["seconds"] for name, event in cells.items()},
+        "rows": {name: event["rows"] for name, event in cells.items()},
+        "other_events": sorted({event["event"] for event in events} - {"cell", "run"}),
+    }
 
 
 def write_checkpoint(out: Path, shape: str, bbq: ItemSet, device: str) -> None:

@@ -21,7 +21,63 @@ def generated() -> str:
     lines += [
         f"| {what} | {target} | {found} | {'' if met else 'not reached'} |" for what, target, found, met in rows()
     ]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *on_a_device(), ""])
+
+
+def on_a_device() -> Iterator[str]:
+    """What was measured on an accelerator, as lines."""
+    gpu, study = result("gpu"), result("gpu_study")
+    unfinished = [study["unfinished"]] if "unfinished" in study else []
+    yield (
+        f"On one {gpu['device']}, bfloat16, {gpu['items']:,} items a cell, `token_budget` {gpu['token_budget']:,}; "
+        f"`benchmarks/gpu.py`:"
+    )
+    yield ""
+    yield from table(
+        [
+            "shape, random weights",
+            "items/s, letters",
+            "items/s, letters and five answers",
+            "seconds a cell",
+            "share of the card's matrix rate, letters",
+            "with answers",
+            "peak memory",
+        ],
+        [
+            [
+                name,
+                f"{found['letters_only_items_per_second']:,.0f}",
+                f"{found['items_per_second']:,.0f}",
+                f"{gpu['items'] / found['items_per_second']:.1f}",
+                percent(found["share_of_matrix_rate_letters_only"]),
+                percent(found["share_of_matrix_rate"]),
+                f"{found['peak_memory_gb']:.0f} GB",
+            ]
+            for name, found in gpu["shapes"].items()
+        ],
+    )
+    yield ""
+    yield (
+        f"From files to records on the same card, {', '.join([study['shape'], *unfinished])}; loading or pruning the "
+        "model is in a cell's first seconds; `benchmarks/gpu_study.py`:"
+    )
+    yield ""
+    yield from table(
+        ["cell", "records", "seconds"],
+        [[name, f"{study['rows'][name]:,}", f"{seconds:.1f}"] for name, seconds in study["seconds"].items()],
+    )
+
+
+def table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """A table whose first column is words and whose others are numbers."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|---|{'---:|' * (len(head) - 1)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def percent(share: float) -> str:
+    """A share for readers."""
+    return f"{share:.0%}".replace("%", " %")
 
 
 def rows() -> Iterator[tuple[str, str, str, bool]]:
@@ -35,7 +91,7 @@ def rows() -> Iterator[tuple[str, str, str, bool]]:
         yield (
             f"operations per second on the tokens left, letters only, of the machine's own matrix product; {name}",
             "70 %",
-            f"{share:.0%}".replace("%", " %"),
+            percent(share),
             share >= 0.7,
         )
     for name, subject in peers["lm-eval"].items():
@@ -63,6 +119,10 @@ def rows() -> Iterator[tuple[str, str, str, bool]]:
     yield f"`secateur prune --method magnitude` of {size}, peak memory", "1.5 GB", f"{peak:.2f} GB", peak < 1.5
     times = pruned["times_copying"]
     yield "its time, times copying the files", "2", f"{times:.1f}", times <= 2
+    gpu = result("gpu")
+    hours = gpu["extrapolated_hours_of_asking"]
+    what = f"asking all of the published study on one {gpu['device']}, extrapolated from a cell of each of its models"
+    yield what, "1 h", f"{hours:.2f} h", hours < 1
 
 
 def result(name: str) -> dict[str, Any]:

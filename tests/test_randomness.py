@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from secateur import randomness
 from secateur.errors import InputError
-from secateur.randomness import Domain, bits, check_seed, philox4x32, raw_words, stream
+from secateur.randomness import Domain, bits, check_seed, philox4x32, stream
 
 
 @pytest.mark.parametrize(
@@ -69,16 +68,3 @@ def test_a_seed_must_fit(seed):
         InputError, match=r"A mask seed is out of range\.\n  allowed: 0 \.\. 4294967295\n  got:     -?\d+"
     ):
         check_seed(seed, "mask seed")
-
-
-@pytest.mark.parametrize("n", [0, 1, 3, 8, 9, 100_003])
-def test_raw_words_are_those_that_numpy_promises(n):
-    names = (Domain.MASK, 7, "model.layers.0.self_attn.q_proj")
-    assert raw_words(n, *names).tolist() == bits(*names).random_raw(n).tolist()
-
-
-def test_raw_words_stay_the_same_should_numpy_draw_integers_otherwise(monkeypatch):
-    names = (Domain.MASK, 7, "layer")
-    expected = bits(*names).random_raw(50)
-    monkeypatch.setattr(randomness, "stream", lambda *_: np.random.default_rng(1))
-    assert raw_words(50, *names).tolist() == expected.tolist()

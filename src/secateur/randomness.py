@@ -18,7 +18,6 @@ from secateur.errors import InputError
 from secateur.identity import digest, key64
 
 UInt32Array = npt.NDArray[np.uint32]
-UInt64Array = npt.NDArray[np.uint64]
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
@@ -82,21 +81,6 @@ def stream(domain: Domain, seed: int, *names: str | int) -> np.random.Generator:
         names: What tells this stream from others with the same seed, for example a layer's name.
     """
     return np.random.Generator(bits(domain, seed, *names))
-
-
-def raw_words(n: int, domain: Domain, seed: int, *names: str | int) -> UInt64Array:
-    """The first ``n`` raw 64-bit words of the stream with these names, as ``bits(...).random_raw(n)`` gives them.
-
-    Shapes: -> [n].
-    """
-    # All numbers of 64 bits are the raw words themselves, seven times as fast. That is NumPy's way and not its promise,
-    # so the promised ones are looked at too.
-    words: UInt64Array = stream(domain, seed, *names).integers(2**64, size=n, dtype=np.uint64)
-    promised: UInt64Array = bits(domain, seed, *names).random_raw(min(n, _COMPARED))
-    return words if np.array_equal(words[:_COMPARED], promised) else bits(domain, seed, *names).random_raw(n)
-
-
-_COMPARED = 8
 
 
 def bits(domain: Domain, seed: int, *names: str | int) -> np.random.Philox:

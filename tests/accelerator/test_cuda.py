@@ -8,6 +8,7 @@ import torch
 from tests.tiny import ALL_FAMILIES, tiny_checkpoint, tiny_folder, tiny_model
 
 from secateur.compression.dense import restore_dense
+from secateur.compression.masks import keep_top
 from secateur.compression.methods import METHODS
 from secateur.compression.noise import Noise, add_noise, noise_strength
 from secateur.compression.realise import realise
@@ -110,6 +111,16 @@ def test_masks_are_those_of_the_processor(name, how):
     restore_dense(there)
     for layer, linear in all_linears(there.model, there.family):
         assert torch.equal(linear.weight.cpu(), dense[layer].bfloat16())
+
+
+@pytest.mark.parametrize("per", ["tensor", "row"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int32])
+def test_among_equals_the_lower_index_stays(dtype, per):
+    scores = torch.randint(0, 50, (300, 77), generator=torch.Generator().manual_seed(3)).to(dtype)
+    for level in (0.1, 0.5, 0.93):
+        assert torch.equal(
+            keep_top(scores.cuda(), sparsity=level, per=per).cpu(), keep_top(scores, sparsity=level, per=per)
+        )
 
 
 @pytest.mark.parametrize("propagation", ["propagated", "one-shot"])

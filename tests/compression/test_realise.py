@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.reference.pruning import lowest_go, wanda_kept, whole_forward_inputs
-from tests.tiny import ALL_FAMILIES, tiny_model
+from tests.tiny import ALL_FAMILIES, tiny_checkpoint, tiny_model
 
 from secateur.compression.dense import restore_dense
 from secateur.compression.layer import mask_digest
@@ -15,6 +15,8 @@ from secateur.compression.recipe import planned_digest, recipe
 from secateur.compression.verify import verify_layer
 from secateur.errors import InputError, SparsityMismatchError, UnsupportedModelError
 from secateur.models.families import all_linears, blocks_of, linears_of
+from secateur.models.loading import load_model
+from secateur.models.weight_file import WeightFile
 
 SEQUENCES = [[1, *range(10 + 7 * i, 80 + 7 * i)] for i in range(5)]
 LEVEL = "0.29"
@@ -146,6 +148,17 @@ def test_dense_weights_come_back_bit_for_bit():
     assert any(not torch.equal(weight, before[name]) for name, weight in weights_of(loaded).items())
     restore_dense(loaded)
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(loaded).items())
+
+
+def test_weights_that_are_in_memory_as_stored_are_not_read_again(monkeypatch):
+    loaded, narrow = tiny_model("llama"), load_model(tiny_checkpoint("llama"), dtype=torch.bfloat16)
+    read, usual = [], WeightFile.read
+    monkeypatch.setattr(WeightFile, "read", lambda file, name: read.append(name) or usual(file, name))
+    made = realise(loaded, recipe("magnitude", "0.5"))
+    assert read == []
+    again = realise(narrow, recipe("magnitude", "0.5"))
+    assert len(read) == len(again.layers)
+    assert again.digest == made.digest
 
 
 def test_zeros_that_were_there_are_reported_apart():

@@ -1,10 +1,11 @@
 import pytest
 import torch
-from tests.tiny import ALL_FAMILIES, tiny_model
+from tests.tiny import ALL_FAMILIES, tiny_checkpoint, tiny_model
 from torch import nn
 
 from secateur.errors import UnsupportedModelError
-from secateur.models.families import FAMILIES, Family, all_linears, family_of, linears_of
+from secateur.models.families import FAMILIES, Family, all_linears, blocks_of, family_of, linears_of
+from secateur.models.shapes import meta_model
 
 
 @pytest.mark.parametrize("name", ALL_FAMILIES)
@@ -41,6 +42,18 @@ def test_tiny_models_answer_with_finite_numbers(name):
     loaded = tiny_model(name)
     with torch.no_grad():
         assert torch.isfinite(loaded.model(torch.arange(10, 90)[None]).logits).all()
+
+
+def test_attention_that_is_capped_by_the_config_is_capped():
+    """In whichever way a version of transformers would attend of itself."""
+    loaded, shapes = tiny_model("gemma2"), meta_model(tiny_checkpoint("gemma2").config)
+    assert loaded.model.config._attn_implementation == shapes.config._attn_implementation == "eager"
+    tokens = torch.arange(10, 90)[None]
+    with torch.no_grad():
+        usual = loaded.model(tokens).logits
+        for block in blocks_of(loaded.model, loaded.family):
+            block.self_attn.attn_logit_softcapping = 1e-3
+        assert not torch.allclose(loaded.model(tokens).logits, usual, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ALL_FAMILIES)

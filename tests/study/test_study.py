@@ -127,6 +127,15 @@ def test_running_again_asks_nothing_and_loads_no_model(finished, monkeypatch, tm
     assert contents(store) == before
 
 
+def test_dense_weights_come_back_once_for_every_change_of_variant(finished, tmp_path, monkeypatch):
+    """A model that was just loaded is dense."""
+    usual, back = run_module.restore_dense, []
+    monkeypatch.setattr(run_module, "restore_dense", lambda loaded: back.append(1) or usual(loaded))
+    run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
+    assert len(back) == 6
+    assert contents(Store.open(tmp_path / "store")) == contents(finished[1])
+
+
 def test_an_interrupted_study_ends_with_the_same_bytes(finished, tmp_path, monkeypatch):
     """Interrupted inside a Wanda cell: the masks then follow from the stored norms, not from a new calibration."""
     _, store = finished

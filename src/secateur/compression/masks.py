@@ -140,10 +140,17 @@ def _without_lowest_of_all(scores: Tensor, k: int) -> Tensor:
         if not spare:
             break
         tied = (scores[rows] == boundary).reshape(-1)
-        places = np.flatnonzero(tied.cpu().numpy())[:spare]  # several times as fast as torch's nonzero
-        kept[rows].view(-1)[torch.from_numpy(places).to(kept.device)] = True
+        places = first_places(tied, spare)
+        kept[rows].view(-1)[places] = True
         spare -= len(places)
     return kept
+
+
+def first_places(flags: Tensor, n: int) -> Tensor:
+    """Places of the first ``n`` that are true, of all if there are fewer. Shapes: flags bool [m] -> [up to n]."""
+    if flags.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(flags.numpy())[:n])  # several times as fast as torch's nonzero
+    return flags.nonzero()[:n, 0]
 
 
 def kth_lowest(groups: Tensor, k: int) -> Tensor:

@@ -21,7 +21,7 @@ from secateur.identity import Plain, digest
 from secateur.models.bits import n_zeros, row_slices
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
-from secateur.randomness import Domain, check_seed, raw_words
+from secateur.randomness import Domain, bits, check_seed
 
 STRONGEST = 4
 """Beyond it nothing is left of a weight: the noise is four times as large."""
@@ -148,7 +148,7 @@ def noise_signs(shape: torch.Size | tuple[int, int], layer: str, seed: int) -> T
     Shapes: shape (o, i) -> int8 [o, i], each -1 or 1, on the CPU.
     """
     n = shape[0] * shape[1]
-    words = raw_words(-(-n // 64), Domain.NOISE, seed, layer)
+    words = bits(Domain.NOISE, seed, layer).random_raw(-(-n // 64))
     drawn = np.unpackbits(words.astype("<u8", copy=False).view(np.uint8), count=n, bitorder="little")
     return torch.from_numpy(2 * drawn.astype(np.int8) - 1).reshape(tuple(shape))
 

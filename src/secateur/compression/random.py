@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from secateur.compression.method import LayerStats, Method
-from secateur.randomness import Domain, raw_words
+from secateur.randomness import Domain, bits
 
 
 def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
@@ -16,7 +16,7 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     Shapes: weight [o, i] -> int32 [o, i], 0 .. ``masks.DRAWS`` - 1.
     """
     n = weight.numel()
-    words = raw_words(-(-n // 2), Domain.MASK, stats.mask_seed, stats.layer)
+    words = bits(Domain.MASK, stats.mask_seed, stats.layer).random_raw(-(-n // 2))
     halves = words.astype("<u8", copy=False).view("<u4")[:n]  # little-endian on every machine: low half first
     halves >>= 1
     return torch.from_numpy(halves.astype("=u4", copy=False).view(np.int32)).reshape(weight.shape).to(weight.device)

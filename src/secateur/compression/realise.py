@@ -96,7 +96,7 @@ def realise(
     result = Realisation()
     total = sum(1 for _ in all_linears(loaded.model, loaded.family))
     for name, linear, input_sq_sum in linears_with_inputs(loaded, planned, sequences, statistics):
-        stored = loaded.checkpoint.weight(name).to(linear.weight.device)
+        stored = loaded.dense_as_stored(name, linear.weight)
         result.add(prune_layer(planned, name, stored, [linear.weight], input_sq_sum), input_sq_sum)
         if progress:
             progress(name, len(result.layers), total)

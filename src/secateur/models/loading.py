@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from secateur.errors import InputError, UnsupportedModelError
@@ -37,6 +37,22 @@ class LoadedModel:
     checkpoint: Checkpoint
     device: torch.device
     dtype: torch.dtype
+
+    def dense_as_stored(self, layer: str, weight: Tensor) -> Tensor:
+        """A linear's dense weight as the checkpoint stores it, on the device; read only if it must be.
+
+        Args:
+            layer: The linear's full name.
+            weight: Its weight in the model, which is dense; given back if it has the stored dtype.
+
+        Shapes: weight [o, i] -> [o, i].
+
+        Raises:
+            UnsupportedModelError: As :meth:`Checkpoint.check_weight`.
+        """
+        name = self.checkpoint.check_weight(layer)
+        file = self.checkpoint.file_of(name)
+        return weight if file.tensors[name].dtype == weight.dtype else file.read(name).to(weight.device)
 
     @property
     def family(self) -> Family:

@@ -323,7 +323,8 @@ class _ModelRun:
         """Make the model in memory this variant."""
         if self._in_memory == variant:
             return
-        restore_dense(self._loaded)
+        if "_loaded" in vars(self):
+            restore_dense(self._loaded)
         self._in_memory = None
         if variant.recipe is not None:
             made = self._made(variant.planned, variant.recipe)
