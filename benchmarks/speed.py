@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM
 
 from measuring import best_of_turns, say, seconds_of
 from secateur.inference.backend import Request
@@ -27,6 +28,7 @@ from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_backend import TreeBackend, tree_nodes
 from secateur.models.families import linears_by_block
 from secateur.models.loading import LoadedModel
+from secateur.models.products import fast_linear
 from subjects import BUDGET, NEW_TOKENS, SEEDS, TEMPERATURE, Subject, bbq_items, both_subjects
 
 BATCH = 32
@@ -38,7 +40,11 @@ class Loops:
     """Plain ``generate`` over a subject's prompts."""
 
     def __init__(self, subject: Subject) -> None:
-        self.loaded, self.texts, self.stop_tokens = subject.loaded, subject.texts(), subject.decoding.stop_tokens
+        self.tokenizer, self.texts = subject.loaded.tokenizer, subject.texts()
+        self.stop_tokens = subject.decoding.stop_tokens
+        # A model of its own, as transformers loads it.
+        load: Any = AutoModelForCausalLM.from_pretrained
+        self.model = load(subject.loaded.checkpoint.folder, dtype=subject.loaded.dtype).eval()
 
     def single(self, n: int) -> None:
         """As the published pipeline does: a call of ``generate`` for every record."""
@@ -54,10 +60,10 @@ class Loops:
 
     @torch.inference_mode()
     def _generate(self, texts: list[str], answers: int) -> None:
-        tokenizer: Any = self.loaded.tokenizer
+        tokenizer: Any = self.tokenizer
         tokenizer.pad_token = tokenizer.eos_token
         inputs = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
-        made = self.loaded.model.generate(
+        made = self.model.generate(
             input_ids=inputs.input_ids,
             attention_mask=inputs.attention_mask,
             do_sample=True,
@@ -102,13 +108,13 @@ def work(loaded: LoadedModel, requests: Sequence[Request], budget: int = BUDGET)
 def matrix_products(
     width: int, wide: int, rows: int, *, times: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[float, Callable[[], None]]:
-    """Operations of so many products [rows, width] x [width, wide], and a run of them."""
+    """Operations of so many products [rows, width] x [width, wide], and a run of them by the faster library."""
     a = torch.randn(rows, width, device=device, dtype=dtype)
     b = torch.randn(wide, width, device=device, dtype=dtype)
 
     def run() -> None:
         for _ in range(times):
-            found = torch.nn.functional.linear(a, b)
+            found = fast_linear(a, b) if device == "cpu" else torch.nn.functional.linear(a, b)
         float(found[0, 0])  # reading a value waits for the device
 
     return 2.0 * rows * width * wide * times, run

@@ -6,6 +6,7 @@ Tokens that stand together see nearly the same keys. They are taken in groups, e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,8 +26,8 @@ from secateur.inference.prefix_tree import Tree
 _NAME = "secateur-tree"
 _SPAN = 64  # nodes of a group: with fewer the products are small, with more many keys are seen by few
 _LEAVES = 4  # of a group: all groups are filled up to the one with most branches
-_KEYS_AT_ONCE = 8192  # gathered at a time; bounds memory for long prompts
-_KEYS_AT_ONCE_ON_DEVICE = 2**17  # an accelerator wants few, large products
+_KEYS_AT_ONCE = 1024  # gathered at a time; bounds memory for long prompts
+_KEYS_AT_ONCE_ON_DEVICE = 2**16  # an accelerator wants few, large products
 _AHEAD = 16  # steps for which there is room from the beginning
 _KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 # Without cuDNN's, which plans anew for every shape, and every tree has its own.
@@ -105,16 +106,14 @@ class PromptAttention:
     """
 
     def __init__(self, tree: Tree, device: torch.device, *, keep: bool) -> None:
-        starts = range(0, len(tree), _SPAN)
-        found = _rows([tree.seen_by(start, min(start + _SPAN, len(tree))) for start in starts])
+        seen_by = [tree.seen_by(start, min(start + _SPAN, len(tree))) for start in range(0, len(tree), _SPAN)]
         # All that layers need is brought to the device once: it would wait for every copy.
-        self._keys, there, after, depths = on_device(device, *found, tree.after, tree.depths)
-        rows = torch.arange(len(starts) * _SPAN, device=device).clamp(max=len(tree) - 1).reshape(-1, _SPAN)
-        before = (self._keys[:, None] <= rows[:, :, None]) & (rows[:, :, None] < after[self._keys][:, None])
-        self._sight = Sight(there[:, None] & before, depths[rows], depths[self._keys], int(tree.depths.max()) + 1)
+        self._after, self._depths = on_device(device, tree.after, tree.depths)
+        self._longest = int(tree.depths.max()) + 1
+        self._parts = [self._part(seen_by, groups, device) for groups in _alike(list(map(len, seen_by)), device)]
+        self._groups = len(seen_by)
         self._keep = keep
         self._scratch = _Scratch(), _Scratch()
-        self._at_once = _KEYS_AT_ONCE if device.type == "cpu" else _KEYS_AT_ONCE_ON_DEVICE
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.device = device
 
@@ -123,16 +122,23 @@ class PromptAttention:
         if self._keep:
             self.kept[layer] = key, value
         n, heads, d = query.shape
-        groups, n_keys = self._keys.shape
-        mask = self._sight.mask(how.window, heads // key.shape[1], query.dtype)
-        rows = F.pad(query, (0, 0, 0, 0, 0, groups * _SPAN - n)).reshape(groups, _SPAN, heads, d)
+        rows = F.pad(query, (0, 0, 0, 0, 0, self._groups * _SPAN - n)).reshape(self._groups, _SPAN, heads, d)
         found = torch.empty_like(rows)
-        at_once = max(1, self._at_once // n_keys)
-        for start in range(0, groups, at_once):
-            part = slice(start, start + at_once)
-            k, v = (_gathered(*pair, self._keys[part]) for pair in zip(self._scratch, (key, value), strict=True))
-            found[part] = _attended(rows[part], k, v, mask[part], how)
-        return found.reshape(groups * _SPAN, heads, d)[:n]
+        for groups, keys, sight in self._parts:
+            mask = sight.mask(how.window, heads // key.shape[1], query.dtype)
+            k, v = (_gathered(*pair, keys) for pair in zip(self._scratch, (key, value), strict=True))
+            found[groups] = _attended(rows[groups], k, v, mask, how)
+        return found.reshape(self._groups * _SPAN, heads, d)[:n]
+
+    def _part(
+        self, seen_by: Sequence[_Integers], groups: _Integers, device: torch.device
+    ) -> tuple[Tensor, Tensor, Sight]:
+        """Some groups, their keys, and what is seen of them. Shapes: groups [some], keys [some, keys]."""
+        which, keys, there = on_device(device, groups, *_rows([seen_by[group] for group in groups.tolist()]))
+        nodes = which[:, None] * _SPAN + torch.arange(_SPAN, device=device)
+        rows = nodes.clamp(max=len(self._depths) - 1)
+        before = (keys[:, None] <= rows[:, :, None]) & (rows[:, :, None] < self._after[keys][:, None])
+        return which, keys, Sight(there[:, None] & before, self._depths[rows], self._depths[keys], self._longest)
 
 
 class DrawnAttention:
@@ -167,6 +173,7 @@ class DrawnAttention:
         self._seen = there[group] & (keys <= nodes) & (nodes < after[keys])
         self._depths = depths[self._keys]
         self._stores: dict[int, list[Tensor]] = {}
+        self._scratch = _Scratch(), _Scratch(), _Scratch()
         self.at = tree.depths[leaves]
         """Place of every branch's last token in its text."""
 
@@ -183,17 +190,25 @@ class DrawnAttention:
         sizes = np.bincount(self._group, minlength=groups)
         rows = int(sizes.max())
         nth = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
-        self._ahead, self._shape = rows * self._steps, (groups, rows)
-        self._flat, place, before, at = on_device(self._device, self._group * rows + nth, nth, parents, self.at)
+        self._ahead, self._shape = 2 * rows * self._steps, (groups, rows)  # branches part later too
+        flat = self._group * rows + nth
+        filled = np.zeros(groups * rows, dtype=np.bool_)
+        filled[flat] = True
+        branch = np.zeros(groups * rows, dtype=np.int64)  # where there is none, the first stands in, and sees nothing
+        branch[flat] = np.arange(len(parents))
+        self._flat, self._branch, there, place, before, at = on_device(
+            self._device, flat, branch, filled.reshape(groups, rows), nth, parents, self.at
+        )
         own = place[:, None] == torch.arange(rows, device=self._device)
         self._seen = torch.cat([self._seen[before], own], dim=1)
         at = self._laid(at)
         self._depths = torch.cat([self._depths, at], dim=1)
-        self._sight = Sight(self._laid(self._seen), at, self._depths, int(self.at.max()) + 1)
+        seen = self._laid(self._seen) & there[:, :, None]
+        self._sight = Sight(seen, at, self._depths, int(self.at.max()) + 1)
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
         """See :class:`Attention`."""
-        q, k, v = (self._laid(states) for states in (query, key, value))
+        q, k, v = (self._laid(*pair) for pair in zip((query, key, value), self._scratch, strict=True))
         keys, values = self._stored(layer, k, v)
         mask = self._sight.mask(how.window, q.shape[2] // k.shape[2], query.dtype)
         return _attended(q, keys, values, mask, how).flatten(0, 1)[self._flat]
@@ -217,12 +232,10 @@ class DrawnAttention:
             store[:, start:end] = new
         return stores[0][:, :end], stores[1][:, :end]
 
-    def _laid(self, states: Tensor) -> Tensor:
+    def _laid(self, states: Tensor, scratch: _Scratch | None = None) -> Tensor:
         """Shapes: [branches, ...] -> [groups, rows, ...]."""
-        groups, rows = self._shape
-        laid = states.new_zeros(groups * rows, *states.shape[1:])
-        laid[self._flat] = states
-        return laid.reshape(groups, rows, *states.shape[1:])
+        laid = _gathered(scratch or _Scratch(), states, self._branch)
+        return laid.reshape(*self._shape, *states.shape[1:])
 
 
 @contextmanager
@@ -280,10 +293,10 @@ class _Scratch:
 
 
 def _gathered(scratch: _Scratch, states: Tensor, where: Tensor) -> Tensor:
-    """Shapes: states [nodes, heads, d]; where [groups, keys] -> [groups, keys, heads, d]."""
+    """Shapes: states [nodes, ...]; where [groups, keys] or [n] -> as where, then as states without the first."""
     # A projection's output lies in memory token by token, so whole tokens are copied.
     flat = where.reshape(-1)
-    found = scratch.take(states, len(flat) * states[0].numel()).view(len(flat), *states.shape[1:])
+    found = scratch.take(states, len(flat) * math.prod(states.shape[1:])).view(len(flat), *states.shape[1:])
     torch.index_select(states, 0, flat, out=found)
     return found.reshape(*where.shape, *states.shape[1:])
 
@@ -305,6 +318,17 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, how: Scor
         scores = torch.tanh(scores / how.softcap) * how.softcap + mask
         found = torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype) @ v
     return found.reshape(groups, heads, rows, d).transpose(1, 2)
+
+
+def _alike(sizes: Sequence[int], device: torch.device) -> Iterator[_Integers]:
+    """Places of groups with about so many keys, a few at a time, so that hardly any is filled up for another."""
+    most = _KEYS_AT_ONCE if device.type == "cpu" else _KEYS_AT_ONCE_ON_DEVICE
+    order = np.argsort(sizes, kind="stable")
+    start = 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - start) * sizes[order[end]] > most:
+            yield np.sort(order[start:end])
+            start = end
 
 
 def _rows(lists: Sequence[_Integers]) -> tuple[_Integers, npt.NDArray[np.bool_]]:

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.loading import LoadedModel, check_device, check_fit, stored_names
+from secateur.models.products import use_fast_products
 from secateur.models.shapes import meta_model
 
 
@@ -34,6 +35,8 @@ def hollow_model(
             # What transformers fills them with after loading; its parameters have no numbers to change.
             model._init_weights(module)
     model.eval().requires_grad_(False)
+    if target.type == "cpu":
+        use_fast_products(model)
     return LoadedModel(model, tokenizer, checkpoint, target, dtype)
 
 

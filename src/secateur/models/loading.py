@@ -18,6 +18,7 @@ from secateur.identity import digest
 from secateur.models.bits import all_finite
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.families import Family, all_linears
+from secateur.models.products import use_fast_products
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     keep_soft_caps(model)
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
+    if target.type == "cpu":
+        use_fast_products(module)
     return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, target, dtype)
 
 
