@@ -63,6 +63,7 @@ from secateur.items.item import Item
 from secateur.items.orders import ORDERS
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel, begin_token
+from secateur.models.memory import keep_freed_memory
 from secateur.study.plan import tokenize_with
 from subjects import ORDER, SEEDS, Subject, bbq_items, both_subjects, random_llama
 
@@ -102,6 +103,7 @@ def main() -> None:
     options = arguments.parse_args()
     os.environ.update(thread_limits(options.threads))
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as the commands do that ask a model
     options.work.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {
         "threads": options.threads,

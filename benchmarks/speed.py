@@ -28,6 +28,7 @@ from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_backend import TreeBackend, tree_nodes
 from secateur.models.families import linears_by_block
 from secateur.models.loading import LoadedModel
+from secateur.models.memory import keep_freed_memory
 from secateur.models.products import fast_linear
 from subjects import BUDGET, NEW_TOKENS, SEEDS, TEMPERATURE, Subject, bbq_items, both_subjects
 
@@ -172,6 +173,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as the commands do that ask a model
     subjects = both_subjects(options.models, bbq_items(options.bbq), options.items)
     found = {name: measure(subject, options.loop_items) for name, subject in subjects.items()}
     say({"threads": options.threads, "torch": torch.__version__, "models": found}, options.out)

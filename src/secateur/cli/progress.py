@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from secateur.inference.runner import Watcher
+from secateur.models.memory import keep_freed_memory
 from secateur.study.run import Progress
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _LINE_EVERY = 30.0  # seconds between plain lines about one cell
 def make_progress() -> Iterator[Progress]:
     """What fits where standard error goes."""
     quiet_libraries()
+    keep_freed_memory()
     if sys.stderr.isatty():
         with _bar() as progress:
             yield progress

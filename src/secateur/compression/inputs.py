@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from secateur.compression.recipe import Recipe
 from secateur.errors import InputError, UnsupportedModelError, VerificationError
+from secateur.models.bits import row_slices
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
 from secateur.models.walk import BlockWalk, HiddenStates, PublishedWalk
@@ -115,6 +116,11 @@ class InputSums:
 
 def _sums_of_squares(inputs: Tensor) -> Tensor:
     """Shapes: [..., i] -> float64 [i], on the CPU."""
-    squares = inputs.detach().reshape(-1, inputs.shape[-1]).float().square()
-    # Float64 on the CPU: the sum then hardly depends on how tokens were batched; some devices have no float64.
-    return (squares.sum(dim=0).double() if squares.device.type == "mps" else squares.sum(0, dtype=torch.float64)).cpu()
+    tokens = inputs.detach().reshape(-1, inputs.shape[-1])
+    if tokens.device.type == "mps":  # it has no float64
+        return tokens.float().square().sum(dim=0).double().cpu()
+    # In float64 the sum hardly depends on how tokens were batched. A slice's squares stay in a processor's cache.
+    total = tokens.new_zeros(tokens.shape[1], dtype=torch.float64)
+    for rows in row_slices(tokens):
+        total += tokens[rows].float().square().sum(dim=0, dtype=torch.float64)
+    return total.cpu()
