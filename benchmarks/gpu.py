@@ -14,7 +14,7 @@ What is not as in the real study:
 - Random weights make answers long (no end token) and, with the usual random output matrix, make all tokens about
   equally likely, for which drawing is slowest and of which no trained model is an example. The output matrix is
   therefore spread wider, so that few tokens are near the best one; answers still take all five tokens. How many of an
-  item's five differ is in the figures.
+  item's five differ is in the figures: one, where the output matrix is the input matrix too, as Gemma's.
 - The share of the card's matrix rate counts what the prompts' distinct tokens need: the blocks' linear layers,
   attention to a token's own prompt, the output matrix where letters are read. Drawn tokens are work that it calls
   waste. The rate is that of products which have the shape of the model's own and go on for seconds.
@@ -170,7 +170,7 @@ def measure(loaded: LoadedModel, items: tuple[Item, ...], budget: int) -> dict[s
 
 
 def matrix_rate(loaded: LoadedModel) -> float:
-    """Operations per second of products of the model's own shape, as many rows as a tree has, for some seconds."""
+    """Operations per second of products of the model's own shape, rows as of a usual tree, for some seconds."""
     config, rows = loaded.model.config, tree_nodes(loaded.device, BUDGET)
     sizes = (config.hidden_size, config.intermediate_size, rows)
     where = {"device": str(loaded.device), "dtype": loaded.dtype}

@@ -13,9 +13,10 @@ A quarter of an hour on two cores, and before the first run some minutes more fo
 - *bbq*: its own BBQ task, log-likelihoods of twelve options an item (two groups, ten ways of saying unknown), against
   Secateur's letters alone and against its full set of records: letters and five sampled answers.
 
-Float32, the same threads, the same version of torch where the peer allows it. Loading a model is not timed on either
-side; making prompts, tokenizing and everything else that an item costs is. Contenders take turns, and the best turn
-counts. What could be called unfair:
+Float32, the same threads, the same version of torch where the peer allows it. Secateur's process keeps freed memory and
+multiplies by oneDNN on processors where that is faster, as its commands do; the peers run as they come. Loading a model
+is not timed on either side; making prompts, tokenizing and everything else that an item costs is. Contenders take
+turns, and the best turn counts. What could be called unfair:
 
 - The harness is given finished prompts; Secateur renders the chat template within its time. The harness's time
   includes its bookkeeping and metrics, so the time within its backend, which is less, stands beside.

@@ -176,8 +176,9 @@ def test_when_memory_is_full_the_rest_goes_on_in_smaller_batches(kind):
 
 
 def test_bfloat16_is_chosen_where_it_is_faster():
-    fast = torch.cuda.get_device_capability()[0] >= 8
-    assert fast_dtype("cuda") == ("bfloat16" if fast else fast_dtype("cuda"))
+    if torch.cuda.get_device_capability()[0] < 8:
+        pytest.skip("needs a device with products in bfloat16")
+    assert fast_dtype("cuda") == "bfloat16"
 
 
 STUDY = {

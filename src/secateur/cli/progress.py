@@ -21,7 +21,7 @@ _LINE_EVERY = 30.0  # seconds between plain lines about one cell
 
 @contextmanager
 def make_progress() -> Iterator[Progress]:
-    """What fits where standard error goes."""
+    """What fits where standard error goes, for a command that asks models; its process is set up for that, too."""
     quiet_libraries()
     keep_freed_memory()
     if sys.stderr.isatty():

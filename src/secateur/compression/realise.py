@@ -76,8 +76,9 @@ def realise(
     """Prune a dense model in place as the recipe says.
 
     Args:
-        loaded: The dense model; its linears are changed. Scores are taken from the weights as the checkpoint stores
-            them, so the masks do not depend on the dtype it computes in.
+        loaded: The model, which must be dense; its linears are changed. Scores are taken from the weights as the
+            checkpoint stores them, so the masks do not depend on the dtype it computes in. Where that is the stored
+            one, they are taken from the model's own.
         planned: What to do.
         sequences: Calibration token ids, all of one length, for methods that need inputs.
         statistics: Of an earlier realisation; used in place of ``sequences``, so that the same masks follow.

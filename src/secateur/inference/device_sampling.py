@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _LOW = 0xFFFFFFFF
-_PAIRS_AT_ONCE = 2**24  # answers x candidate tokens in memory together
+_PAIRS_AT_ONCE = 2**22  # answers x candidate tokens in memory together, some 200 bytes each
 
 
 def pick(

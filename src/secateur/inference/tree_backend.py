@@ -67,9 +67,10 @@ class TreeBackend(TorchBackend):
     ) -> Tensor:
         """Logits after some of the tokens. Shapes: tokens, at [new]; keep [kept] -> [kept, vocabulary]."""
         model = self._loaded.model
-        input_ids, position_ids, kept = on_device(self._loaded.device, tokens, at, keep)
+        input_ids, position_ids = on_device(self._loaded.device, tokens, at)
         with ExitStack() as stack:
             if len(keep) < len(tokens):
+                (kept,) = on_device(self._loaded.device, keep)
                 last = blocks_of(model, self._loaded.family)[-1]
                 attention = stack.enter_context(narrowed(last, attention, kept))
             stack.enter_context(attending(model, attention))

@@ -12,10 +12,11 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's names for them, see mallopt(3)
 _MOST = 2**31 - 1
+_MOST_BEFORE_2_35 = 2**25  # older versions of glibc give larger pieces back in any case
 
 
 def keep_freed_memory() -> bool:
-    """Have this whole process keep it: for a program's own start, not for a library. The peak is what it was.
+    """Have this whole process keep it: for a program's own start, not for a library.
 
     Returns:
         Whether that was possible; it is with glibc.
@@ -26,4 +27,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _MOST)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
+    kept = mallopt(_MMAP_THRESHOLD, _MOST) or mallopt(_MMAP_THRESHOLD, _MOST_BEFORE_2_35)
+    return bool(kept) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
