@@ -92,7 +92,7 @@ def main() -> None:
     cell = BENCHMARKS["bbq"].load(options.bbq, CATEGORIES).select(conditions=[Condition.AMBIG]).items
     device, n = check_device(options.device), options.items or len(cell)
     found: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "items": n,
@@ -108,6 +108,11 @@ def main() -> None:
     if set(found["shapes"]) >= set(STUDY):
         seconds = sum(CELLS * len(cell) / found["shapes"][shape]["items_per_second"] for shape in STUDY)
         say({**found, "extrapolated_hours_of_asking": seconds / 3600}, options.out)
+
+
+def device_name(device: torch.device) -> str:
+    """What the card is called."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def random_model(models: Path, shape: dict[str, Any], items: tuple[Item, ...], device: str) -> LoadedModel:

@@ -1,4 +1,4 @@
-"""A piece of the published study from its files to its report, by a model of a published shape with random weights.
+"""A piece of the published study from its files to its records, by a model of a published shape with random weights.
 
     python benchmarks/gpu_study.py --bbq FOLDER --out FOLDER [--shape mistral-7b] [--items 1000] [--token-budget 65536]
     python benchmarks/gpu_study.py --bbq FOLDER --out FOLDER --shape tiny --device cpu --items 64
@@ -18,20 +18,20 @@ import gc
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from gpu import CATEGORIES, SHAPES, random_model
+from full_study import study_file
+from gpu import CATEGORIES, SHAPES, device_name, random_model
 from measuring import say, seconds_of
 from secateur.items.benchmarks import BENCHMARKS
 from secateur.items.item import Condition, ItemSet
+from secateur.models.loading import check_device
 from secateur.records.store import Store
 
-STUDY = Path(__file__).parents[1] / "studies" / "paper.yaml"
 METHODS = ("random", "magnitude", "wanda")
 LEVEL, LEVELS = 0.5, 4
 CALIBRATION = {"sequences": 128, "length": 2048}
@@ -52,31 +52,26 @@ def main() -> None:
     options.out.mkdir(parents=True)
     bbq = BENCHMARKS["bbq"].load(options.bbq, None)
     writing = seconds_of(lambda: write_checkpoint(options.out, options.shape, bbq, options.device))
-    study = study_file(options)
+    study = piece_of_study(options)
     (options.out / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     command = [sys.executable, "-m", "secateur", "study", "run", "study.yaml", "--store", "store", "--offline"]
-    began = time.perf_counter()
-    subprocess.run(command, cwd=options.out, check=True)
-    seconds = time.perf_counter() - began
+    seconds = seconds_of(lambda: subprocess.run(command, cwd=options.out, check=True))
     store = Store.open(options.out / "store")
     cells = of_cells(store.path / "log.jsonl")
-    reading = seconds - sum(cells["seconds"].values())
-    dense, pruned = (
-        sum(spent for name, spent in cells["seconds"].items() if name.startswith("dense") == is_dense)
-        for is_dense in (True, False)
-    )
+    outside = seconds - sum(cells["seconds"].values())
+    all_levels = sum(spent * (1 if name.startswith("dense") else LEVELS) for name, spent in cells["seconds"].items())
     found = {
         "shape": options.shape,
-        "device": torch.cuda.get_device_name(options.device) if options.device.startswith("cuda") else options.device,
+        "device": device_name(check_device(options.device)),
         "torch": torch.__version__,
         "items": options.items or "all",
         "token_budget": options.token_budget,
         "checkpoint_written_seconds": round(writing, 1),
         "study_seconds": round(seconds, 1),
-        "outside_cells_seconds": round(reading, 1),
+        "outside_cells_seconds": round(outside, 1),
         **cells,
         "problems": [str(problem) for problem in store.check()],
-        "extrapolated_minutes_of_thirteen_cells": (reading + dense + LEVELS * pruned) / 60,
+        "extrapolated_minutes_of_thirteen_cells": (outside + all_levels) / 60,
     }
     say(found, options.json)
 
@@ -107,14 +102,11 @@ def write_checkpoint(out: Path, shape: str, bbq: ItemSet, device: str) -> None:
     (out / "text.txt").write_text("\n\n".join(contexts)[:TEXT_CHARACTERS], encoding="utf-8")
 
 
-def study_file(options: argparse.Namespace) -> dict[str, Any]:
+def piece_of_study(options: argparse.Namespace) -> dict[str, Any]:
     """The shipped study with one level of each method, this model and this text."""
-    study: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+    study = study_file(options.bbq.absolute(), options.items)
     study["models"] = ["./model"]
     study["variants"] = ["dense", {"method": list(METHODS), "sparsity": [LEVEL]}]
-    study["benchmark"]["folder"] = str(options.bbq.absolute())
-    if options.items:
-        study["benchmark"]["limit"] = options.items
     study["perplexity"] = {"corpus": "text.txt", **TEXT}
     study["calibration"] = {"corpus": "text.txt", **CALIBRATION}
     study["compute"] = {"device": options.device}

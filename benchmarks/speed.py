@@ -115,7 +115,7 @@ def matrix_products(
 
     def run() -> None:
         for _ in range(times):
-            found = fast_linear(a, b) if device == "cpu" else torch.nn.functional.linear(a, b)
+            found = fast_linear(a, b)
         float(found[0, 0])  # reading a value waits for the device
 
     return 2.0 * rows * width * wide * times, run

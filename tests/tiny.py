@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from secateur.inference.backend import Request
 from secateur.items.item import Condition, Item, ItemSet, Option, Polarity, Role
+from secateur.items.planted import load_planted
+from secateur.models.chat import ChatPrompts
 from secateur.models.checkpoint import Checkpoint
 from secateur.models.families import FAMILIES
 from secateur.models.loading import LoadedModel, load_model
@@ -35,6 +38,14 @@ def tiny_checkpoint(family: str) -> Checkpoint:
 def tiny_model(family: str) -> LoadedModel:
     """A fresh copy in memory, to be changed at will."""
     return load_model(tiny_checkpoint(family))
+
+
+def planted_requests(prompts: ChatPrompts, seeds: tuple[int, ...]) -> list[Request]:
+    """The first planted items in three orders, as a cell asks them: in the order of their tokens."""
+    work = [(item, order) for item in load_planted().items[:24] for order in ("012", "120", "201")]
+    tokens = prompts.tokens([prompts.text(item, order) for item, order in work])
+    requests = [Request(i.key, order, ids, seeds=seeds) for (i, order), ids in zip(work, tokens, strict=True)]
+    return sorted(requests, key=lambda request: request.tokens)
 
 
 def make_item(number: int = 0, **changes: object) -> Item:

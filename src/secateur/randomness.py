@@ -19,11 +19,11 @@ from secateur.identity import digest, key64
 
 UInt32Array = npt.NDArray[np.uint32]
 
-_MULTIPLIER_0 = np.uint64(0xD2511F53)
-_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_WEYL_0 = np.uint32(0x9E3779B9)
-_WEYL_1 = np.uint32(0xBB67AE85)
-_ROUNDS = 10
+MULTIPLIER_0 = np.uint64(0xD2511F53)
+MULTIPLIER_1 = np.uint64(0xCD9E8D57)
+WEYL_0 = np.uint32(0x9E3779B9)
+WEYL_1 = np.uint32(0xBB67AE85)
+ROUNDS = 10
 
 
 class Domain(IntEnum):
@@ -56,11 +56,11 @@ def philox4x32(counter: UInt32Array, key: UInt32Array) -> UInt32Array:
     shape = np.broadcast_shapes(counter.shape[:-1], key.shape[:-1])
     c0, c1, c2, c3 = (np.broadcast_to(counter[..., i], shape) for i in range(4))
     k0, k1 = np.atleast_1d(key[..., 0]), np.atleast_1d(key[..., 1])  # of single numbers the sums would warn
-    for round_ in range(_ROUNDS):
+    for round_ in range(ROUNDS):
         if round_:
-            k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-        high_0, low_0 = _product(_MULTIPLIER_0, c0)
-        high_1, low_1 = _product(_MULTIPLIER_1, c2)
+            k0, k1 = k0 + WEYL_0, k1 + WEYL_1
+        high_0, low_0 = _product(MULTIPLIER_0, c0)
+        high_1, low_1 = _product(MULTIPLIER_1, c2)
         c0, c1, c2, c3 = high_1 ^ c1 ^ k0, low_1, high_0 ^ c3 ^ k1, low_0
     return np.stack(np.broadcast_arrays(c0, c1, c2, c3), axis=-1).reshape(*shape, 4)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.tiny import ALL_FAMILIES, tiny_checkpoint, tiny_folder, tiny_model
+from tests.tiny import ALL_FAMILIES, planted_requests, tiny_checkpoint, tiny_folder, tiny_model
 
 from secateur.compression.dense import restore_dense
 from secateur.compression.masks import keep_top
@@ -19,7 +19,6 @@ from secateur.inference.sameness import compare
 from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.corpora import Window
-from secateur.items.planted import load_planted
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.bits import all_finite, largest, n_not_finite, n_zeros, packed
 from secateur.models.chat import ChatPrompts
@@ -42,12 +41,8 @@ def on_device(family, dtype=torch.float32):
     return load_model(tiny_checkpoint(family), device="cuda", dtype=dtype)
 
 
-def asked(loaded, n=24):
-    prompts = ChatPrompts(loaded.tokenizer, LETTERS_V1)
-    work = [(item, order) for item in load_planted().items[:n] for order in ("012", "120", "201")]
-    tokens = prompts.tokens([prompts.text(item, order) for item, order in work])
-    requests = [Request(i.key, order, ids, seeds=SEEDS) for (i, order), ids in zip(work, tokens, strict=True)]
-    return sorted(requests, key=lambda request: request.tokens)
+def asked(loaded):
+    return planted_requests(ChatPrompts(loaded.tokenizer, LETTERS_V1), SEEDS)
 
 
 def backend(kind, loaded, budget=16384, **options):

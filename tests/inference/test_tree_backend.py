@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.tiny import ALL_FAMILIES, tiny_model
+from tests.tiny import ALL_FAMILIES, planted_requests, tiny_model
 
 from secateur.inference.backend import Decoding, Request
 from secateur.inference.narrowing import narrowed
@@ -16,7 +16,6 @@ from secateur.inference.sameness import compare
 from secateur.inference.torch_backend import TorchBackend
 from secateur.inference.tree_attention import DrawnAttention, PromptAttention
 from secateur.inference.tree_backend import TreeBackend
-from secateur.items.planted import load_planted
 from secateur.items.prompts import LETTERS_V1
 from secateur.models.chat import ChatPrompts
 from secateur.models.families import blocks_of, linears_by_block
@@ -30,10 +29,7 @@ def both(request):
     """A plain backend, a tree backend, and requests in the order of their tokens."""
     loaded = tiny_model(request.param)
     prompts = ChatPrompts(loaded.tokenizer, LETTERS_V1)
-    work = [(item, order) for item in load_planted().items[:24] for order in ("012", "120", "201")]
-    tokens = prompts.tokens([prompts.text(item, order) for item, order in work])
-    requests = [Request(i.key, o, ids, seeds=SEEDS) for (i, o), ids in zip(work, tokens, strict=True)]
-    requests.sort(key=lambda r: r.tokens)
+    requests = planted_requests(prompts, SEEDS)
     stops = stop_tokens(loaded.checkpoint, loaded.tokenizer)
 
     def make(kind, budget=16384, new_tokens=4):

@@ -18,7 +18,7 @@ from secateur.compression.realise import Realisation
 from secateur.compression.verify import LayerCount
 from secateur.errors import InputError, VerificationError
 from secateur.identity import Plain, digest
-from secateur.models.bits import n_zeros, row_slices
+from secateur.models.bits import n_zeros, packed, row_slices
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
 from secateur.randomness import Domain, bits, check_seed
@@ -131,8 +131,7 @@ def noisy_layer(planned: Noise, name: str, stored: Tensor, weight: Tensor) -> Pr
             got=f"{norm:.4g} in {str(weight.dtype).removeprefix('torch.')}",
             todo="name a stronger one, or compute in float32" if norm < wanted else "",
         )
-    packed = np.packbits(signs.numpy() > 0)
-    identity = digest("noise", [name, list(stored.shape), hashlib.sha256(packed.data).hexdigest()])
+    identity = digest("noise", [name, list(stored.shape), hashlib.sha256(packed(signs > 0).data).hexdigest()])
     return PrunedLayer(LayerCount(name, stored.shape[0], stored.shape[1], 0, n_zeros(stored)), identity)
 
 

@@ -108,14 +108,14 @@ class PromptAttention:
     def __init__(self, tree: Tree, device: torch.device, *, keep: bool) -> None:
         seen_by = [tree.seen_by(start, min(start + _SPAN, len(tree))) for start in range(0, len(tree), _SPAN)]
         # All that layers need is brought to the device once: it would wait for every copy.
-        self._after, self._depths = on_device(device, tree.after, tree.depths)
+        self.after, self.depths = on_device(device, tree.after, tree.depths)
+        """The tree's, on the device."""
         self._longest = int(tree.depths.max()) + 1
         self._parts = [self._part(seen_by, groups, device) for groups in _alike(list(map(len, seen_by)), device)]
         self._groups = len(seen_by)
         self._keep = keep
         self._scratch = _Scratch(), _Scratch()
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
-        self.device = device
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, how: Scoring) -> Tensor:
         """See :class:`Attention`."""
@@ -136,9 +136,9 @@ class PromptAttention:
         """Some groups, their keys, and what is seen of them. Shapes: groups [some], keys [some, keys]."""
         which, keys, there = on_device(device, groups, *_rows([seen_by[group] for group in groups.tolist()]))
         nodes = which[:, None] * _SPAN + torch.arange(_SPAN, device=device)
-        rows = nodes.clamp(max=len(self._depths) - 1)
-        before = (keys[:, None] <= rows[:, :, None]) & (rows[:, :, None] < self._after[keys][:, None])
-        return which, keys, Sight(there[:, None] & before, self._depths[rows], self._depths[keys], self._longest)
+        rows = nodes.clamp(max=len(self.depths) - 1)
+        before = (keys[:, None] <= rows[:, :, None]) & (rows[:, :, None] < self.after[keys][:, None])
+        return which, keys, Sight(there[:, None] & before, self.depths[rows], self.depths[keys], self._longest)
 
 
 class DrawnAttention:
@@ -157,7 +157,7 @@ class DrawnAttention:
     """
 
     def __init__(self, tree: Tree, read: PromptAttention, leaves: _Integers, steps: int) -> None:
-        self._kept, self._steps, self._device = read.kept, min(steps, _AHEAD), read.device
+        self._kept, self._steps, self._device = read.kept, min(steps, _AHEAD), read.depths.device
         span = leaves // _SPAN
         nth = np.arange(len(leaves)) - np.searchsorted(span, span)  # of its span
         self._group = np.unique(span * _SPAN + nth // _LEAVES, return_inverse=True)[1]
@@ -166,12 +166,10 @@ class DrawnAttention:
         found = _rows(
             [tree.seen_by(a, b + 1) for a, b in zip(leaves[firsts].tolist(), leaves[lasts].tolist(), strict=True)]
         )
-        self._keys, there, after, depths, group, nodes = on_device(
-            self._device, *found, tree.after, tree.depths, self._group, leaves[:, None]
-        )
+        self._keys, there, group, nodes = on_device(self._device, *found, self._group, leaves[:, None])
         keys = self._keys[group]
-        self._seen = there[group] & (keys <= nodes) & (nodes < after[keys])
-        self._depths = depths[self._keys]
+        self._seen = there[group] & (keys <= nodes) & (nodes < read.after[keys])
+        self._depths = read.depths[self._keys]
         self._stores: dict[int, list[Tensor]] = {}
         self._scratch = _Scratch(), _Scratch(), _Scratch()
         self.at = tree.depths[leaves]
@@ -192,12 +190,10 @@ class DrawnAttention:
         nth = np.arange(len(parents)) - (np.cumsum(sizes) - sizes)[self._group]
         self._ahead, self._shape = 2 * rows * self._steps, (groups, rows)  # branches part later too
         flat = self._group * rows + nth
-        filled = np.zeros(groups * rows, dtype=np.bool_)
-        filled[flat] = True
         branch = np.zeros(groups * rows, dtype=np.int64)  # where there is none, the first stands in, and sees nothing
         branch[flat] = np.arange(len(parents))
         self._flat, self._branch, there, place, before, at = on_device(
-            self._device, flat, branch, filled.reshape(groups, rows), nth, parents, self.at
+            self._device, flat, branch, np.arange(rows) < sizes[:, None], nth, parents, self.at
         )
         own = place[:, None] == torch.arange(rows, device=self._device)
         self._seen = torch.cat([self._seen[before], own], dim=1)

@@ -19,6 +19,8 @@ from secateur.inference.torch_backend import TorchBackend, batches
 from secateur.inference.tree_attention import Attention, DrawnAttention, PromptAttention, attending, on_device
 from secateur.models.families import blocks_of
 
+_ON_A_PROCESSOR = 4096  # nodes of a tree
+
 
 class TreeBackend(TorchBackend):
     """Answers as :class:`TorchBackend` does, each prompt prefix computed once per tree.
@@ -84,9 +86,6 @@ class TreeBackend(TorchBackend):
 def tree_nodes(device: torch.device, token_budget: int) -> int:
     """How many nodes a tree may have. Why so many: ``docs/design/prefix-tree.md``."""
     return min(token_budget, _ON_A_PROCESSOR) if device.type == "cpu" else token_budget
-
-
-_ON_A_PROCESSOR = 4096
 
 
 class _NotANumberError(Exception):

@@ -35,8 +35,7 @@ def hollow_model(
             # What transformers fills them with after loading; its parameters have no numbers to change.
             model._init_weights(module)
     model.eval().requires_grad_(False)
-    if target.type == "cpu":
-        use_fast_products(model)
+    use_fast_products(model, target)
     return LoadedModel(model, tokenizer, checkpoint, target, dtype)
 
 

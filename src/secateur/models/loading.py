@@ -52,8 +52,8 @@ class LoadedModel:
             UnsupportedModelError: As :meth:`Checkpoint.check_weight`.
         """
         name = self.checkpoint.check_weight(layer)
-        file = self.checkpoint.file_of(name)
-        return weight if file.tensors[name].dtype == weight.dtype else file.read(name).to(weight.device)
+        as_stored = self.checkpoint.file_of(name).tensors[name].dtype == weight.dtype
+        return weight if as_stored else self.checkpoint.weight(layer).to(weight.device)
 
     @property
     def family(self) -> Family:
@@ -105,8 +105,7 @@ def load_model(checkpoint: Checkpoint, *, device: str = "cpu", dtype: torch.dtyp
     keep_soft_caps(model)
     module: nn.Module = model  # transformers' own overrides of these have no annotations
     module.to(target).eval().requires_grad_(False)
-    if target.type == "cpu":
-        use_fast_products(module)
+    use_fast_products(module, target)
     return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, target, dtype)
 
 

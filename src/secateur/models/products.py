@@ -21,9 +21,14 @@ _LARGE = 2**20
 """From so many multiplications on oneDNN is the faster one; each of its calls takes some 12 microseconds."""
 
 
-def use_fast_products(model: nn.Module) -> None:
-    """Have a model that computes in float32 on a processor multiply by the faster library; other models stay."""
-    if not onednn_is_faster():
+def use_fast_products(model: nn.Module, device: torch.device) -> None:
+    """Have a model multiply by the faster library if it computes there in float32; other models stay.
+
+    Args:
+        model: The model, with or without its weights.
+        device: Where it will compute.
+    """
+    if device.type != "cpu" or not onednn_is_faster():
         return
     for module in model.modules():
         if type(module) is nn.Linear and module.weight.dtype == torch.float32:
@@ -31,8 +36,9 @@ def use_fast_products(model: nn.Module) -> None:
 
 
 def fast_linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """As ``torch.nn.functional.linear``, without gradients, in float32. Shapes: [..., i], [o, i], [o] -> [..., o]."""
-    if onednn_is_faster() and rows.numel() * len(weight) >= _LARGE:
+    """As ``torch.nn.functional.linear``, without gradients. Shapes: [..., i], [o, i], [o] -> [..., o]."""
+    ours = rows.device.type == "cpu" and rows.dtype == torch.float32
+    if ours and onednn_is_faster() and rows.numel() * len(weight) >= _LARGE:
         return _by_onednn(rows, weight, bias)
     return nn.functional.linear(rows, weight, bias)
 
