@@ -19,6 +19,7 @@ from secateur.compression.verify import LayerCount
 from secateur.errors import InputError, VerificationError
 from secateur.identity import Plain, digest
 from secateur.models.bits import n_zeros, packed, row_slices
+from secateur.models.device_words import raw_words
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
 from secateur.randomness import Domain, bits, check_seed
@@ -115,11 +116,13 @@ def noisy_layer(planned: Noise, name: str, stored: Tensor, weight: Tensor) -> Pr
     """
     size = root_mean_square(stored)
     amplitude = float(planned.strength) * size
-    signs = noise_signs(stored.shape, name, planned.seed)
+    names = (stored.shape, name, planned.seed)
+    here = stored.device.type == "cpu"
+    signs = noise_signs(*names) if here else noise_signs_there(*names, device=stored.device)
     changed = 0.0
     for rows in row_slices(stored):
         dense = stored[rows].float()
-        weight[rows] = (dense + amplitude * signs[rows].to(dense.device)).to(weight.dtype)
+        weight[rows] = (dense + amplitude * signs[rows]).to(weight.dtype)
         changed += float((weight[rows].double() - dense.double()).square().sum())
     norm, wanted = math.sqrt(changed), amplitude * math.sqrt(stored.numel())
     least, most = _KEPT if weight.element_size() < _FULL_SIZE else _KEPT_IN_FULL
@@ -150,6 +153,14 @@ def noise_signs(shape: torch.Size | tuple[int, int], layer: str, seed: int) -> T
     words = bits(Domain.NOISE, seed, layer).random_raw(-(-n // 64))
     drawn = np.unpackbits(words.astype("<u8", copy=False).view(np.uint8), count=n, bitorder="little")
     return torch.from_numpy(2 * drawn.astype(np.int8) - 1).reshape(tuple(shape))
+
+
+def noise_signs_there(shape: torch.Size, layer: str, seed: int, *, device: torch.device) -> Tensor:
+    """As :func:`noise_signs`, made on an accelerator."""
+    n = shape[0] * shape[1]
+    octets = raw_words(Domain.NOISE, seed, layer, n=-(-n // 64), device=device).view(torch.uint8)
+    ones = octets[:, None] >> torch.arange(8, dtype=torch.uint8, device=device) & 1
+    return (2 * ones.view(torch.int8).view(-1)[:n] - 1).reshape(shape)
 
 
 def root_mean_square(weight: Tensor) -> float:

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from secateur.compression.masks import DRAWS
 from secateur.compression.method import LayerStats, Method
+from secateur.models.device_words import raw_words
 from secateur.randomness import Domain, bits
 
 
@@ -15,11 +17,23 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
 
     Shapes: weight [o, i] -> int32 [o, i], 0 .. ``masks.DRAWS`` - 1.
     """
-    n = weight.numel()
-    words = bits(Domain.MASK, stats.mask_seed, stats.layer).random_raw(-(-n // 2))
+    names = (Domain.MASK, stats.mask_seed, stats.layer)
+    here = weight.device.type == "cpu"
+    scores = _drawn(*names, n=weight.numel()) if here else drawn_there(*names, n=weight.numel(), device=weight.device)
+    return scores.view(weight.shape)
+
+
+def _drawn(domain: Domain, seed: int, layer: str, *, n: int) -> Tensor:
+    words = bits(domain, seed, layer).random_raw(-(-n // 2))
     halves = words.astype("<u8", copy=False).view("<u4")[:n]  # little-endian on every machine: low half first
     halves >>= 1
-    return torch.from_numpy(halves.astype("=u4", copy=False).view(np.int32)).reshape(weight.shape).to(weight.device)
+    return torch.from_numpy(halves.astype("=u4", copy=False).view(np.int32))
+
+
+def drawn_there(domain: Domain, seed: int, layer: str, *, n: int, device: torch.device) -> Tensor:
+    """What random scores are on an accelerator, made on it. Shapes: -> int32 [n]."""
+    halves = raw_words(domain, seed, layer, n=-(-n // 2), device=device).view(torch.int32)[:n]
+    return halves.bitwise_right_shift_(1).bitwise_and_(DRAWS - 1)
 
 
 RANDOM = Method(

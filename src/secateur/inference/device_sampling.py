@@ -10,9 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from secateur.randomness import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
+from secateur.models.device_words import philox4x32
 
-_LOW = 0xFFFFFFFF
 _PAIRS_AT_ONCE = 2**22  # answers x candidate tokens in memory together, some 200 bytes each
 
 
@@ -65,20 +64,3 @@ def pick(
         begin = end
     found: npt.NDArray[np.int64] = drawn.cpu().numpy()
     return found
-
-
-def philox4x32(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-    """As :func:`secateur.randomness.philox4x32`, of words of 32 bits in int64. Shapes: all [n] -> four [n]."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(ROUNDS):
-        # The product's upper half survives the sign it may be given.
-        first, second = c0 * int(MULTIPLIER_0), c2 * int(MULTIPLIER_1)
-        c0, c1, c2, c3 = (
-            (second >> 32 & _LOW) ^ c1 ^ k0,
-            second & _LOW,
-            (first >> 32 & _LOW) ^ c3 ^ k1,
-            first & _LOW,
-        )
-        k0, k1 = k0 + int(WEYL_0) & _LOW, k1 + int(WEYL_1) & _LOW
-    return c0, c1, c2, c3
