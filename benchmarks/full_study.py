@@ -131,21 +131,24 @@ def rows_in(store: Store) -> dict[str, int]:
 
 
 def report(store: Path, out: Path) -> dict[str, float]:
-    """Seconds and peak memory of a report in a process of its own."""
+    """Seconds of a report in a process of its own, and the most memory that it and those it starts can have held."""
+    processes = os.cpu_count() or 1
     script = (
-        "import json, sys, time; from pathlib import Path\n"
+        "import json, resource, sys, time; from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[3]); from measuring import peak_mb\n"
-        "began = time.monotonic()\n"
+        "began = time.monotonic(); processes = int(sys.argv[4])\n"
         "from secateur.report.read import read_report_data; from secateur.records.store import Store\n"
         "from secateur.report.write import write_report\n"
-        "read_report_data(Store.open(Path(sys.argv[1]))); read = time.monotonic() - began\n"
-        "began = time.monotonic(); write_report(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "read_report_data(Store.open(Path(sys.argv[1])), processes=processes); read = time.monotonic() - began\n"
+        "began = time.monotonic(); write_report(Path(sys.argv[1]), Path(sys.argv[2]), processes=processes)\n"
         "whole = time.monotonic() - began\n"
-        "print(json.dumps({'metrics_s': round(read, 1), 'all_s': round(whole, 1), 'peak_mb': round(peak_mb())}))\n"
+        "started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024\n"  # of the largest
+        "peak = round(peak_mb() + processes * started)\n"
+        "print(json.dumps({'metrics_s': round(read, 1), 'all_s': round(whole, 1), 'peak_mb': peak}))\n"
         "sys.stdout.flush(); import os; os._exit(0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(store), str(out), str(Path(__file__).parent)],
+        [sys.executable, "-c", script, str(store), str(out), str(Path(__file__).parent), str(processes)],
         check=True,
         capture_output=True,
         text=True,

@@ -21,6 +21,8 @@ Every message has one form: what happened, then up to four labelled lines (where
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SecateurError(Exception):
     """An error with a fixed form.
@@ -44,6 +46,16 @@ class SecateurError(Exception):
             if str(value):
                 parts.append(f"  {label + ':':<9}{value}")
         super().__init__("\n".join(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Between processes an error is its message and fields, whatever its class is made from.
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(kind: type[SecateurError], args: tuple[Any, ...], fields: dict[str, Any]) -> SecateurError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
 
 
 class UserError(SecateurError):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from secateur.items.orders import ALL_ORDERS, option_at
 from secateur.records import parser_pia, parser_strict
 from secateur.records.parsers import (
     ANSWERS,
+    NO_OPTIONS,
     PARSERS,
     REFUSAL,
     STRICT,
@@ -29,6 +31,7 @@ RACE = ("Black", "The Black woman", "Unknown")
 SES = ("Well-off people", "Low-income people", "Can't answer")
 NAMES = ("Maria Lopez", "Mohamed Safar", "Not known")
 VAGUE = ("A man", "The man", "Undetermined")
+SETS = (AGE, SWAPPED, RACE, SES, NAMES, VAGUE)
 
 CASES = [
     # rule 5: a letter, set apart
@@ -328,11 +331,11 @@ def _items(texts):
 @pytest.mark.parametrize("kind", [pl.String, pl.Categorical])
 def test_many_answers_at_once_are_read_as_one_by_one(kind):
     rng = np.random.default_rng(11)
-    sets = [AGE, SWAPPED, RACE, SES, NAMES]
+    sets = SETS
     items = _items(sets)
     texts = [text for text, _, _, _ in CASES]
     n = 4000
-    item, order, text = rng.integers(0, 5, n), rng.choice(ALL_ORDERS, n), rng.choice(len(texts), n)
+    item, order, text = rng.integers(0, len(sets), n), rng.choice(ALL_ORDERS, n), rng.choice(len(texts), n)
     answers = pl.DataFrame(
         {
             "item": pl.Series(item + 10, dtype=pl.UInt64),
@@ -347,6 +350,37 @@ def test_many_answers_at_once_are_read_as_one_by_one(kind):
         one = STRICT(texts[text[row]], shown)
         word = "ABC"[one.letter] if isinstance(one, Choice) else "refusal" if one == R else "unparsed"
         assert said[row] == word, (texts[text[row]], shown)
+
+
+@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
+def test_options_that_begin_otherwise_make_no_difference(parser):
+    shown = [tuple(part[i] for i in places) for part in SETS for places in ((0, 1, 2), (2, 0, 1))]
+    seen = 0
+    for text in dict.fromkeys([*(case[0] for case in CASES), "", "tarumo kilo", "A tarumo", "Answer: zeta"]):
+        if parser.by_text(text) is not None or (wanted := parser.looks_for(text)) is None:
+            continue
+        for options in shown:
+            if wanted.isdisjoint(map(parser.begins, options)):
+                seen += 1
+                assert parser.by_options(text, options) == parser.by_options(text, NO_OPTIONS), (text, options)
+    assert seen > 100 or parser is not STRICT
+
+
+def test_a_text_that_no_option_begins_like_is_read_once():
+    asked = []
+    parser = replace(STRICT, by_options=lambda *said: asked.append(said) or STRICT.by_options(*said))
+    answers = pl.DataFrame(
+        {
+            "item": pl.Series([10, 11, 12, 12], dtype=pl.UInt64),
+            "order": ["012", "012", "012", "201"],
+            "text": ["zumo", "zumo", "Black", "Black"],
+        }
+    )
+    said = parse_answers(answers, _items([AGE, SWAPPED, RACE]), parser)
+    assert said.to_list() == ["unparsed", "unparsed", "A", "B"]
+    assert sorted(asked) == sorted(
+        [("zumo", NO_OPTIONS), ("Black", NO_OPTIONS), ("Black", RACE), ("Black", (RACE[2], RACE[0], RACE[1]))]
+    )
 
 
 def test_no_answers_are_no_answers():

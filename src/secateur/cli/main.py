@@ -196,7 +196,7 @@ def report(
     from secateur.cli.summary import print_summary
     from secateur.report import write_report
 
-    print_summary(write_report(store, out, parser=parser, plan=plan))
+    print_summary(write_report(store, out, parser=parser, plan=plan, processes=_processors()))
 
 
 @app.command("compare")
@@ -417,3 +417,8 @@ def _config(study: Path, bbq: Path | None) -> StudyConfig:
 
 def _default_store(study: Path) -> Path:
     return study.with_suffix(".store")
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ out itself. Shares are means over items of each item's own share; intervals take
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -250,9 +250,9 @@ def _preference_of(polarity: int | None = None) -> Callable[[Counts], Terms]:
 def _s_amb_terms(c: Counts) -> Terms:
     parts = [part / c.answers for part in (c.answers - c.right, c.stereotype - c.counter, c.stereotype + c.counter)]
 
-    def of(means: Array) -> Any:
+    def of(means: Sequence[Any]) -> Any:
         wrong, net, named = means
-        return 0 * wrong if np.real(wrong) == 0 and np.real(named) == 0 else wrong * net / named
+        return 0 * wrong if wrong.real == 0 and named.real == 0 else wrong * net / named
 
     # From unknown to a group, from one group to the other, from unread to a group, from right to unread.
     steps = [[1, 1, 1], [1, -1, 1], [0, 2, 0], [0, 1, 1], [0, -1, 1], [1, 0, 0]]

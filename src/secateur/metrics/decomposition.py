@@ -6,6 +6,7 @@ stereotype among these: srs_all = named * d, with named = 1 - unknown - unread a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -137,23 +138,23 @@ def _ends(means: Array) -> dict[str, float | None]:
     }
 
 
-def _factors(means: Array) -> tuple[Any, ...]:
+def _factors(means: Sequence[Any]) -> tuple[Any, ...]:
     """Of both sides: named, direction, unknown."""
     named = means[0] + means[1], means[3] + means[4]
     return (*named, means[0] / named[0], means[3] / named[1], means[2], means[5])
 
 
-def _abstention(means: Array) -> Any:
+def _abstention(means: Sequence[Any]) -> Any:
     _, _, d_before, d_after, unknown_before, unknown_after = _factors(means)
     return (unknown_before - unknown_after) * (d_before + d_after) / 2
 
 
-def _reading(means: Array) -> Any:
+def _reading(means: Sequence[Any]) -> Any:
     named_before, named_after, d_before, d_after, unknown_before, unknown_after = _factors(means)
     return (named_after + unknown_after - named_before - unknown_before) * (d_before + d_after) / 2
 
 
-def _direction(means: Array) -> Any:
+def _direction(means: Sequence[Any]) -> Any:
     named_before, named_after, d_before, d_after, *_ = _factors(means)
     return (d_after - d_before) * (named_before + named_after) / 2
 

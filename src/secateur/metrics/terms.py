@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ class Terms:
     Args:
         numbers: Shape [n_items, k].
         where: Items that the metric is over, a property of the items and not of answers. Shape [n_items], bool.
-        of: From the means [k] over these items to the metric; also of complex means, for its slope. Undefined is NaN.
+        of: From the means over these items, k numbers, to the metric; also of complex ones, for its slope. Undefined is
+            NaN, or a division by zero.
         steps: How an item's numbers can move if its answer changes wholly, of each way one of its two signs. Shape
             [n_steps, k].
         range: Smallest and largest possible value.
@@ -33,7 +35,7 @@ class Terms:
 
     numbers: NDArray[np.float64]
     where: NDArray[np.bool_]
-    of: Callable[[Array], Any]
+    of: Callable[[Sequence[Any]], Any]
     steps: NDArray[np.float64]
     range: tuple[float, float] = (0.0, 1.0)
     share: bool = True
@@ -53,17 +55,31 @@ class Terms:
         Returns:
             The metric, NaN where undefined, what each item adds, and the most that a change of one answer adds.
         """
-        numbers = self.numbers if chosen.all() else np.stack([column[chosen] for column in self.numbers.T]).T
-        means = numbers.mean(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = float(self.of(means))
-            if not np.isfinite(value):
-                return Linearised(value, np.full(len(numbers), np.nan), np.nan, np.nan)
-            steps = means.astype(np.complex128) + 1j * _STEP * np.eye(len(means))
-            slope = np.array([np.imag(self.of(step)) / _STEP for step in steps])
-        moved = np.abs(self.steps @ slope)
-        unit, side = (max(1.0, float(most.max())) for most in (moved, moved / np.abs(self.steps).max(axis=1)))
-        return Linearised(value, numbers @ slope + (value - means @ slope), unit, side)
+        columns = list(self.numbers.T) if chosen.all() else [column[chosen] for column in self.numbers.T]
+        means = [float(column.mean()) for column in columns]
+        value = self._at(means).real
+        if not math.isfinite(value):
+            return Linearised(value, np.full(len(columns[0]), np.nan), np.nan, np.nan)
+        slope = [
+            self._at([*means[:place], complex(mean, _STEP), *means[place + 1 :]]).imag / _STEP
+            for place, mean in enumerate(means)
+        ]
+        unit = side = 1.0
+        for step in self.steps.tolist():
+            moved = abs(sum(part * rise for part, rise in zip(step, slope, strict=True)))
+            unit, side = max(unit, moved), max(side, moved / max(map(abs, step)))
+        rest = value - sum(mean * rise for mean, rise in zip(means, slope, strict=True))
+        additions = np.full(len(columns[0]), rest)
+        for column, rise in zip(columns, slope, strict=True):
+            additions += column * rise
+        return Linearised(value, additions, unit, side)
+
+    def _at(self, means: list[Any]) -> complex:
+        """The metric at these means, NaN where a denominator is nothing."""
+        try:
+            return complex(self.of(means))
+        except ZeroDivisionError:
+            return complex(math.nan)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ with other seeds (``align_seeds``) or, for letters, after a lossless change.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -383,10 +384,10 @@ def _flip_terms(pairs: Pairs) -> Terms:
 def _paper_terms(pairs: Pairs) -> Terms:
     n_orders = len(pairs.orders)
 
-    def of(means: Array) -> Any:
-        became, never = means[:n_orders], means[n_orders:]
-        asked = np.real(never) > 0
-        return (became[asked] / never[asked]).mean() if asked.any() else np.nan
+    def of(means: Sequence[Any]) -> Any:
+        sides = zip(means[:n_orders], means[n_orders:], strict=True)
+        shares = [became / never for became, never in sides if never.real > 0]
+        return sum(shares) / len(shares) if shares else math.nan
 
     numbers = np.concatenate([pairs.became, pairs.never], axis=1).astype(np.float64)
     each, none = np.ones(n_orders), np.zeros(n_orders)

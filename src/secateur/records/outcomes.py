@@ -12,7 +12,7 @@ from secateur.errors import InputError
 from secateur.items.item import Role
 from secateur.items.orders import ALL_ORDERS, option_at
 from secateur.records.frames import once_per_frame
-from secateur.records.parsers import STRICT, Parser, parse_answers
+from secateur.records.parsers import STRICT, Parser, answer_codes
 from secateur.records.places import item_places, order_numbers
 from secateur.records.tables import STOPS
 
@@ -206,7 +206,7 @@ def sampled_outcomes(sampled: pl.DataFrame, items: pl.DataFrame, parser: Parser 
         )
     places = item_places(sampled, items)
     orders = order_numbers(sampled)
-    said = parse_answers(sampled, items, parser).to_physical().to_numpy().astype(np.int64)  # 0..2, 3 refusal, 4 none
+    said = answer_codes(sampled, items, parser)  # 0..2, 3 refusal, 4 none
     nonfinite = (stops == "nonfinite").to_numpy()
     said[nonfinite] = 4
 

@@ -301,5 +301,19 @@ _PLAIN_LETTERS = {
     for spelling in (letter, f" {letter}", f"{letter}.", f"{letter})", letter.lower())
 }
 
-STRICT = Parser("strict", _strict_by_text, _strict_by_options)
+
+def _looks_for(text: str) -> frozenset[str] | None:
+    """First characters of the options that rules 6, 8 and 9 can find in a text."""
+    reading = _read(text)
+    if reading.refusal or (reading.letter is not None and _refuses(reading.tail)):
+        return None  # then the options are read for refusals too
+    parts = {reading.body, reading.whole} | (set() if reading.letter is None else {_tidy(reading.tail)})
+    return frozenset(words[0] for words in map(_content_words, parts) if words)
+
+
+def _begins(option: str) -> str:
+    return _option_words(option)[:1]
+
+
+STRICT = Parser("strict", _strict_by_text, _strict_by_options, _looks_for, _begins)
 """Reads what is clearly an answer and nothing else."""

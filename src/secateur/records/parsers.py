@@ -6,14 +6,18 @@ module of its own with its rules; see also ``docs/parsers.md``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from secateur.items.orders import ALL_ORDERS, LETTERS, option_at
+from secateur.items.orders import ALL_ORDERS, option_at
 from secateur.records.frames import once_per_frame
 from secateur.records.parser import (
     CHOICES,
+    NO_OPTIONS,
     REFUSAL,
     UNPARSED,
     Choice,
@@ -31,6 +35,7 @@ __all__ = [
     "ANSWERS",
     "ANSWER_TYPE",
     "CHOICES",
+    "NO_OPTIONS",
     "PARSERS",
     "PIA",
     "REFUSAL",
@@ -42,6 +47,7 @@ __all__ = [
     "Refusal",
     "Shown",
     "Unparsed",
+    "answer_codes",
     "parse_answers",
 ]
 
@@ -54,10 +60,7 @@ ANSWERS = ("A", "B", "C", "refusal", "unparsed")
 ANSWER_TYPE = pl.Enum(ANSWERS)
 
 
-def _word_for(parsed: Parsed) -> str:
-    if isinstance(parsed, Choice):
-        return LETTERS[parsed.letter]
-    return "refusal" if isinstance(parsed, Refusal) else "unparsed"
+_REFUSAL, _UNPARSED, _UNDECIDED = 3, 4, 5
 
 
 def parse_answers(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = STRICT) -> pl.Series:
@@ -74,33 +77,83 @@ def parse_answers(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = S
     Raises:
         InputError: If an item is not in ``items`` or an order is not one of the six.
     """
-    texts = answers.select(pl.col("text").unique())
-    decided = [parser.by_text(text) for text in texts["text"].cast(pl.String).to_list()]
-    words = [None if parsed is None else _word_for(parsed) for parsed in decided]
-    by_text = texts.with_columns(said=pl.Series(words, dtype=ANSWER_TYPE))
-    said = answers.select("text").join(by_text, on="text", how="left", maintain_order="left")["said"]
-    if said.null_count() == 0:
-        return said
+    return pl.Series(answer_codes(answers, items, parser).astype(np.uint8)).cat.to(ANSWER_TYPE)
 
-    unread = answers.filter(said.is_null())
-    numbers, shown = _shown_options(items)
-    asked = unread.select("text", shown=pl.Series(numbers[item_places(unread, items), order_numbers(unread)]))
-    distinct = asked.unique()
-    options = map(shown.__getitem__, distinct["shown"].to_list())
-    read = [*map(_word_for, map(parser.by_options, distinct["text"].cast(pl.String).to_list(), options))]
-    by_options = distinct.with_columns(said=pl.Series(read, dtype=ANSWER_TYPE))
-    late = asked.join(by_options, on=["text", "shown"], how="left", maintain_order="left")["said"]
-    return said.scatter(said.is_null().arg_true(), late)
+
+def answer_codes(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = STRICT) -> NDArray[np.int64]:
+    """As :func:`parse_answers`, as places in ``ANSWERS``. Shape [n_rows]."""
+    encoded = answers["text"].cast(pl.String).to_arrow().dictionary_encode()
+    texts, text_of = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    said: NDArray[np.int64] = np.array([_code(parser.by_text(text)) for text in texts], np.int64)[text_of]
+    open_ = np.flatnonzero(said == _UNDECIDED)
+    if not len(open_):
+        return said
+    shown = _shown_options(items)
+    asked = text_of[open_].astype(np.int64)
+    kind = shown.numbers[item_places(answers, items)[open_], order_numbers(answers)[open_]]
+    undecided = np.unique(asked)
+    alone, wanted = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.uint64)
+    alone[undecided] = [_code(parser.by_options(texts[place], NO_OPTIONS)) for place in undecided]
+    wanted[undecided] = np.array([_flags(parser.looks_for(texts[place])) for place in undecided], np.uint64)
+    said[open_] = alone[asked]
+    begins = np.array([_flags({parser.begins(option)}) for option in shown.options], np.uint64)[
+        shown.kinds
+    ]  # [kinds, 3]
+    late = np.flatnonzero(wanted[asked] & np.bitwise_or.reduce(begins, axis=1)[kind])
+    pairs, pair_of = np.unique(asked[late] * len(begins) + kind[late], return_inverse=True)
+    read = [
+        _code(parser.by_options(texts[place], shown.texts[number]))
+        for place, number in zip(*(part.tolist() for part in np.divmod(pairs, len(begins))), strict=True)
+    ]
+    said[open_[late]] = np.array(read, np.int64)[pair_of]
+    return said
+
+
+def _code(parsed: Parsed | None) -> int:
+    if parsed is None:
+        return _UNDECIDED
+    if isinstance(parsed, Choice):
+        return parsed.letter
+    return _REFUSAL if isinstance(parsed, Refusal) else _UNPARSED
+
+
+def _flags(beginnings: Iterable[str] | None) -> int:
+    """A bit for each; two may share one, which costs time only. All for ``None``."""
+    if beginnings is None:
+        return 2**64 - 1
+    return sum({1 << sum(map(ord, beginning)) % 64 for beginning in beginnings})
+
+
+@dataclass(frozen=True)
+class _ShownOptions:
+    """Options as shown, each kind once.
+
+    Args:
+        numbers: Of the kind at each item and order. Shape [n_items, n_orders].
+        kinds: Of each kind, the places of its options in ``options``. Shape [n_kinds, 3].
+        options: Each different text once.
+        texts: Of each kind, its options' texts.
+    """
+
+    numbers: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    options: list[str]
+    texts: list[Shown]
 
 
 @once_per_frame
-def _shown_options(items: pl.DataFrame) -> tuple[NDArray[np.int64], list[Shown]]:
-    """Options as shown, each kind once, and the number of the kind at each item and order, [n_items, n_orders]."""
-    options = list(zip(*(items[f"option_{i}"].cast(pl.String).to_list() for i in range(3)), strict=True))
+def _shown_options(items: pl.DataFrame) -> _ShownOptions:
+    options: dict[str, int] = {}
     kinds: dict[Shown, int] = {}
     numbers = [
         kinds.setdefault((texts[a], texts[b], texts[c]), len(kinds))
-        for texts in options
+        for texts in zip(*(items[f"option_{i}"].cast(pl.String).to_list() for i in range(3)), strict=True)
         for a, b, c in ([option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS)
     ]
-    return np.array(numbers, np.int64).reshape(items.height, len(ALL_ORDERS)), list(kinds)
+    places = [[options.setdefault(text, len(options)) for text in kind] for kind in kinds]
+    return _ShownOptions(
+        np.array(numbers, np.int64).reshape(items.height, len(ALL_ORDERS)),
+        np.array(places, np.int64).reshape(-1, 3),
+        list(options),
+        list(kinds),
+    )

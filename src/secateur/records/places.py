@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,13 +15,77 @@ from secateur.records.unknown import refuse_unknown_items, refuse_unknown_orders
 
 
 def item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
-    """Each row's place in the items table, [n_rows].
+    """Each row's place in the items table, [n_rows]; not to be changed.
 
     Raises:
         InputError: If an item is not in the table, or stands there twice.
     """
+    return _found(rows, items).places
+
+
+def asked_items(rows: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The items that have a row, ordered by key, as places in the items table; and each row's place among these.
+
+    Shapes: [n_asked], [n_rows]; not to be changed.
+
+    Raises:
+        InputError: As ``item_places``.
+    """
+    found = _found(rows, items)
+    return found.asked, found.ranks
+
+
+class _Found:
+    """Where the items of some rows stand.
+
+    Args:
+        keys: Of the items, one per row. Shape [n_rows].
+        items: The items table.
+    """
+
+    def __init__(self, keys: NDArray[np.uint64], items: pl.DataFrame) -> None:
+        self.keys = keys
+        self._items = items
+        self.places = _places(keys, items)
+        self.places.flags.writeable = False
+
+    @cached_property
+    def asked(self) -> NDArray[np.int64]:
+        """Places in the items table of the items that have a row, ordered by key."""
+        _, order = _sorted_keys(self._items)
+        has_row = np.zeros(self._items.height, np.bool_)
+        has_row[self.places] = True
+        return order[has_row[order]]
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """Each row's place in ``asked``."""
+        rank = np.empty(self._items.height, np.int64)
+        rank[self.asked] = np.arange(len(self.asked))
+        return rank[self.places]
+
+
+def _found(rows: pl.DataFrame, items: pl.DataFrame) -> _Found:
+    keys = rows["item"].to_numpy()
+    kept = _found_before(items)
+    # The variants of a study were asked the same in the same order.
+    place = next((place for place, known in enumerate(kept) if np.array_equal(known.keys, keys)), None)
+    kept.append(_Found(keys, items) if place is None else kept.pop(place))
+    del kept[:-_KEPT]
+    return kept[-1]
+
+
+_KEPT = 4
+
+
+@once_per_frame
+def _found_before(items: pl.DataFrame) -> list[_Found]:
+    del items
+    return []
+
+
+def _places(asked: NDArray[np.uint64], items: pl.DataFrame) -> NDArray[np.int64]:
     keys, order = _sorted_keys(items)
-    asked = rows["item"].to_numpy()
     # Answers to one item mostly stand together.
     heads = np.flatnonzero(np.diff(asked, prepend=asked[:1] + 1))
     wanted = asked[heads]
@@ -31,24 +97,6 @@ def item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
         lost = keys[found] != wanted
     refuse_unknown_items(pl.Series(wanted[lost]))
     return np.repeat(found.astype(np.int64), np.diff(heads, append=len(asked)))
-
-
-def asked_items(rows: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The items that have a row, ordered by key, as places in the items table; and each row's place among these.
-
-    Shapes: [n_asked], [n_rows].
-
-    Raises:
-        InputError: As ``item_places``.
-    """
-    places = item_places(rows, items)
-    _, order = _sorted_keys(items)
-    has_row = np.zeros(items.height, np.bool_)
-    has_row[places] = True
-    asked = order[has_row[order]]
-    rank = np.empty(items.height, np.int64)
-    rank[asked] = np.arange(len(asked))
-    return asked, rank[places]
 
 
 def order_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:

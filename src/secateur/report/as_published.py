@@ -185,4 +185,5 @@ def _remembering(parser: Parser) -> Parser:
     """The parser, which decides each text, and each text among the same options, once for all cells."""
     by_text: Callable[..., Any] = cache(parser.by_text)
     by_options: Callable[..., Any] = cache(parser.by_options)
-    return replace(parser, by_text=by_text, by_options=by_options)
+    looks_for: Callable[..., Any] = cache(parser.looks_for)
+    return replace(parser, by_text=by_text, by_options=by_options, looks_for=looks_for)

@@ -31,7 +31,9 @@ VERSION = 1
 _OURS = re.compile(r"(index\.html|report\.json|(tables|figures)/[a-z0-9_]+\.[a-z]+)")
 
 
-def write_report(store: Path, out: Path, *, parser: str = "strict", plan: str | None = None) -> Path:
+def write_report(
+    store: Path, out: Path, *, parser: str = "strict", plan: str | None = None, processes: int = 1
+) -> Path:
     """Write tables, figures and one page about a store; needs the store alone.
 
     Files of an earlier report in the folder are replaced, and removed where this report has none of that name.
@@ -41,6 +43,7 @@ def write_report(store: Path, out: Path, *, parser: str = "strict", plan: str | 
         out: Folder for the report; made if missing.
         parser: Which parser reads sampled answers.
         plan: Start of the plan's digest; the study run last if ``None``.
+        processes: As in ``read_report_data``.
 
     Returns:
         The page.
@@ -50,7 +53,7 @@ def write_report(store: Path, out: Path, *, parser: str = "strict", plan: str | 
         StoreError: If there is no store, no plan in it or no answer.
     """
     before = _check_folder(out)
-    data = read_report_data(Store.open(store), parser=parser, plan=plan)
+    data = read_report_data(Store.open(store), parser=parser, plan=plan, processes=processes)
     files = report_files(data)
     write_json(out / MARKER, {"format": FORMAT, "version": VERSION, "files": sorted({*before, *files})})
     for name, content in files.items():

@@ -127,7 +127,7 @@ class Contributions:
     def __post_init__(self) -> None:
         if not len(self.values) or len(self.values) != self.clusters.n_items:
             raise ValueError(f"{len(self.values)} values, {self.clusters.n_items} items in clusters")
-        if not np.isfinite(self.values).all():
+        if not math.isfinite(self.mean):  # one that is not makes the mean so
             raise ValueError("contributions are finite")
 
     @property
@@ -139,7 +139,7 @@ class Contributions:
     @cached_property
     def mean(self) -> float:
         """The estimate."""
-        return float(self.values.mean())
+        return float(self.values.sum()) / len(self.values)
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
@@ -411,15 +411,17 @@ def _t_quantile(df: float, p: float) -> float:
 
 
 _ROUNDING = 1e-14
-"""Variance of an item below which items do not differ."""
+"""Below it a share is none, and items whose variance it is do not differ."""
 
 
 def _gained_less_lost(contributions: Contributions) -> _Balance:
     clusters, values = contributions.clusters, contributions.values
     error = cr2(contributions)
     assert error is not None
-    scale = max(contributions.unit, float(np.abs(values).max()))
-    parts = [np.maximum(sign * values, 0) / scale for sign in (1, -1)]
+    scale = max(contributions.unit, float(values.max()), -float(values.min()))
+    scaled = values / scale
+    gain = np.maximum(scaled, 0)
+    parts = [gain, gain - scaled]
     sums = [clusters.sums(part) for part in parts]
     gained, lost = (_rate(part, summed, clusters) for part, summed in zip(parts, sums, strict=True))
     return _Balance(gained, lost, _correlation(clusters, *sums), scale, contributions.mean, error)
@@ -428,9 +430,10 @@ def _gained_less_lost(contributions: Contributions) -> _Balance:
 def _of_share(contributions: Contributions, between: tuple[float, float]) -> _Rate:
     least, width = between[0], between[1] - between[0]
     clusters, mean = contributions.clusters, contributions.mean
-    part = (contributions.values - least) / width
-    deviations = (part - (mean - least) / width) ** 2
-    unlike = clusters.sums(np.where(deviations > _ROUNDING, deviations, 0.0))
+    part = contributions.values if (least, width) == (0.0, 1.0) else (contributions.values - least) / width
+    deviations = np.square(part - (mean - least) / width)
+    deviations[deviations <= _ROUNDING] = 0.0
+    unlike = clusters.sums(deviations)
     unit = max(contributions.unit / width, 1.0)
     return _rate(part, clusters.sums(part), clusters, unlike=unlike, unit=unit)
 
@@ -454,9 +457,12 @@ def _rate(
     """
     n = clusters.n_items
     share = min(max(float(sums.sum()) / n, 0.0), 1.0)
+    if share < _ROUNDING:  # what is left of changes that cancel is no change
+        share = 0.0
     changed = max(effective_clusters(sums if unlike is None else unlike), 1.0)
     believed = 1 + ICC * (clusters.squares / n - 1) * min(1.0, FEW_CLUSTERS / changed)
-    independent = float(part @ part) / n**2 - share**2 / n
+    # Not by BLAS, whose threads cost more here than they save, and many times as much beside other work.
+    independent = float(np.square(part).sum()) / n**2 - share**2 / n
     variance = max(_variance(sums, clusters), believed * independent)
     if variance > _ROUNDING / n:
         return _Rate(share, share * (1 - share) / variance, n / unit, n, clusters.degrees)

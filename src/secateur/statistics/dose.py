@@ -8,12 +8,13 @@ nothing of thresholds: a response that is flat up to a level and steep from ther
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from secateur.statistics.intervals import t_above, t_value
 
 NO_DOSE = "no method was seen at a sparsity above 0"
 SINGULAR = "the slopes cannot be told apart"
@@ -75,7 +76,7 @@ def dose_response(
 
     Least squares with the items of a row as its weight, which gives the coefficients of single items. The errors sum
     scores within a cluster over all variants, so neither alike items nor the same items in other variants count as
-    independent (Liang and Zeger 1986, Biometrika 73:13-22, as in statsmodels, with its correction for few clusters).
+    independent (Liang and Zeger 1986, Biometrika 73:13-22, with the usual correction for few clusters).
 
     Args:
         share: Mean over the items of a cluster in a variant. Shape [n_rows].
@@ -110,27 +111,29 @@ def _fit(
     cluster: NDArray[np.int64],
     level: float,
 ) -> DoseResponse:
-    from statsmodels.regression.linear_model import WLS
-
     groups = np.unique(cluster, return_inverse=True)[1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a covariance without residual is looked for below
-        fit = WLS(share, design, weights=items).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    n_clusters = int(groups.max()) + 1
+    bread = np.linalg.inv(design.T @ (items[:, None] * design))
+    fit = bread @ (design.T @ (items * share))
+    scores = design * (items * (share - design @ fit))[:, None]
+    summed = np.stack([np.bincount(groups, weights=column) for column in scores.T], axis=1)  # [n_clusters, n_terms]
+    spare = max(len(share) - design.shape[1], 1)  # without any, nothing departs from the line
+    few = n_clusters / (n_clusters - 1) * (len(share) - 1) / spare
+    covariance = few * bread @ summed.T @ summed @ bread
     terms = np.eye(design.shape[1])[: len(names)]
     wanted = [(name, "", term) for name, term in zip(names, terms, strict=True)]
     wanted += [(name, names[0], term - terms[0]) for name, term in zip(names[1:], terms[1:], strict=True)]
     slopes = []
     for name, against, term in wanted:
-        value = float(term @ fit.params)
-        error = float(np.sqrt(max(term @ fit.cov_params() @ term, 0.0)))
+        value = float(term @ fit)
+        error = float(np.sqrt(max(term @ covariance @ term, 0.0)))
         if error < _NOTHING:
             slopes.append(Slope(name, against, value, 0.0, None, None, None))
             continue
-        test = fit.t_test(term)
-        low, high = (float(end) for end in test.conf_int(alpha=1 - level)[0])
-        slopes.append(Slope(name, against, value, error, float(test.pvalue), low, high))
+        half, p = t_value(level, n_clusters - 1) * error, 2 * t_above(abs(value) / error, n_clusters - 1)
+        slopes.append(Slope(name, against, value, error, p, value - half, value + half))
     note = NO_RESIDUAL if any(slope.p is None for slope in slopes) else ""
-    return DoseResponse(tuple(slopes), len(share), int(groups.max()) + 1, note)
+    return DoseResponse(tuple(slopes), len(share), n_clusters, note)
 
 
 _NOTHING = 1e-12

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 
 def mcnemar_mid_p(gained: int, lost: int) -> float:
@@ -22,4 +22,6 @@ def mcnemar_mid_p(gained: int, lost: int) -> float:
     if n == 0:
         return 1.0
     seen = min(gained, lost)
-    return min(1.0, float(2 * stats.binom.cdf(seen, n, 0.5) - stats.binom.pmf(seen, n, 0.5)))
+    # Twice the tail less the probability of what was seen is the tail with it and the tail without.
+    without = special.bdtr(seen - 1, n, 0.5) if seen else 0.0
+    return min(1.0, float(special.bdtr(seen, n, 0.5) + without))

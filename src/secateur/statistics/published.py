@@ -8,12 +8,14 @@ far too small and the errors too narrow. arXiv:2605.08137.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
+
+from secateur.statistics.intervals import z_value
 
 ONE_OUTCOME = "one outcome was never or always seen on both sides, so there is no expectation to test against"
 NO_ANSWERS = "a side has no parsed answer"
@@ -29,6 +31,7 @@ NO_CONVERGENCE = "the fit did not converge"
 
 _SPARSITY = "sparsity"
 _TOLERANCE = 1e-7
+_STEPS, _SETTLED = 100, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +147,11 @@ def chi_squared(base: int, n_base: int, comparison: int, n_comparison: int) -> C
         return ChiSquared(None, None, n, NO_ANSWERS)
     if base + comparison in (0, n):
         return ChiSquared(None, None, n, ONE_OUTCOME)
-    from scipy.stats import chi2_contingency
-
-    table = [[base, n_base - base], [comparison, n_comparison - comparison]]
-    found = chi2_contingency(table, correction=True)
-    return ChiSquared(float(found.statistic), float(found.pvalue), n)
+    counts = np.array([[base, n_base - base], [comparison, n_comparison - comparison]], np.float64)
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
+    away = np.abs(counts - expected)
+    statistic = float(((away - np.minimum(0.5, away)) ** 2 / expected).sum())
+    return ChiSquared(statistic, float(special.chdtrc(1, statistic)), n)
 
 
 def cohens_h(base: float, comparison: float, *, n: int) -> EffectSize:
@@ -253,31 +256,44 @@ def _separated(design: NDArray[np.float64], hits: NDArray[np.int64], misses: NDA
 def _fit(
     names: Sequence[str], design: NDArray[np.float64], hits: NDArray[np.int64], misses: NDArray[np.int64]
 ) -> Regression:
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-
+    """By Newton's method, which here is reweighted least squares (McCullagh and Nelder 1989, section 2.5)."""
     n = int((hits + misses).sum())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they would say is checked beforehand or below
-        fit = GLM(np.stack([hits, misses], axis=1), design, family=Binomial()).fit(tol=1e-12)
-    if not fit.converged or not np.isfinite(fit.bse).all():
+    found = _most_likely(design, hits, misses)
+    if found is None:
         return Regression((), n, note=NO_CONVERGENCE)
-    log_likelihood = _log_likelihood(np.asarray(fit.fittedvalues), hits, misses)
+    coefficients, errors = found
+    log_likelihood = _log_likelihood(special.expit(design @ coefficients), hits, misses)
     alone = _log_likelihood(np.full(len(hits), hits.sum() / n), hits, misses)
-    ends = fit.conf_int()
+    z, half = coefficients / errors, z_value(0.95) * errors
+    columns = (coefficients, errors, z, 2 * special.ndtr(-np.abs(z)), coefficients - half, coefficients + half)
     return Regression(
-        tuple(
-            Term(
-                name,
-                *(float(part[k]) for part in (fit.params, fit.bse, fit.tvalues, fit.pvalues)),
-                *map(float, ends[k]),
-            )
-            for k, name in enumerate(names)
-        ),
+        tuple(Term(name, *map(float, numbers)) for name, *numbers in zip(names, *columns, strict=True)),
         n,
         log_likelihood,
         1 - log_likelihood / alone,
     )
+
+
+def _most_likely(
+    design: NDArray[np.float64], hits: NDArray[np.int64], misses: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Coefficients and their errors, [n_terms] each; ``None`` if they do not settle."""
+    total = hits + misses
+    linear = np.log((hits + 0.5) / (misses + 0.5))
+    before = np.full(design.shape[1], np.inf)
+    for _ in range(_STEPS):
+        share = special.expit(linear)
+        weight = total * share * (1 - share)
+        try:
+            inverse = np.linalg.inv(design.T @ (weight[:, None] * design))
+        except np.linalg.LinAlgError:
+            return None
+        found = inverse @ (design.T @ (weight * linear + hits - total * share))
+        linear = design @ found
+        if np.abs(found - before).max() <= _SETTLED * np.abs(found).max():
+            return found, np.sqrt(np.diag(inverse))
+        before = found
+    return None
 
 
 def _log_likelihood(share: NDArray[np.float64], hits: NDArray[np.int64], misses: NDArray[np.int64]) -> float:

@@ -1,0 +1,102 @@
+"""Models read in processes of their own give what they give one after the other."""
+
+import dataclasses
+from concurrent.futures.process import BrokenProcessPool
+
+import polars as pl
+import pytest
+from tests.report.scripted_study import ScriptedStudy, build
+
+from secateur.errors import StoreDamagedError
+from secateur.records.store import Store
+from secateur.report import processes
+from secateur.report.read import read_report_data
+
+MODELS = ("acme/one-2b", "acme/two-2b", "acme/three-2b")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    study = ScriptedStudy(models=MODELS, methods=("random", "wanda"), levels=(0.5,), templates=3, per_template=2)
+    return build(tmp_path_factory.mktemp("stores") / "three.store", study)
+
+
+@pytest.fixture
+def few_are_many(monkeypatch):
+    monkeypatch.setattr(processes, "MANY", 1)
+
+
+def frames(data):
+    """All tables in a dataclass, nested ones too, by their names."""
+    found = {}
+    for field in dataclasses.fields(data):
+        value = getattr(data, field.name)
+        if isinstance(value, pl.DataFrame):
+            found[field.name] = value
+        elif dataclasses.is_dataclass(value):
+            found |= {f"{field.name}.{name}": frame for name, frame in frames(value).items()}
+    return found
+
+
+def assert_same(one, other):
+    assert one.variants == other.variants
+    assert (one.protocol, one.coupling, one.left_out, one.states) == (
+        other.protocol,
+        other.coupling,
+        other.left_out,
+        other.states,
+    )
+    mine, theirs = frames(one), frames(other)
+    assert mine.keys() == theirs.keys()
+    assert len(mine) > 15
+    for name, frame in mine.items():
+        assert frame.equals(theirs[name]), name
+
+
+def test_a_report_is_the_same_from_one_process_and_from_two(store, few_are_many):
+    alone = read_report_data(Store.open(store))
+    assert {variant.model_name for variant in alone.variants} == set(MODELS)
+    assert_same(alone, read_report_data(Store.open(store), processes=2))
+
+
+def test_no_process_is_started_for_few_answers_or_one_model(store, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
+    read_report_data(Store.open(store), processes=2)
+    monkeypatch.setattr(processes, "MANY", 1)
+    read_report_data(Store.open(build(tmp_path / "one.store", ScriptedStudy(templates=2, per_template=1))), processes=2)
+
+
+def test_if_a_process_dies_the_report_is_made_without(store, few_are_many, monkeypatch):
+    class Dying:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def map(self, *_):
+            raise BrokenProcessPool("killed")
+
+    alone = read_report_data(Store.open(store))
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
+    assert_same(alone, read_report_data(Store.open(store), processes=2))
+
+
+def test_what_is_wrong_with_a_store_is_said_as_ever(tmp_path, few_are_many):
+    folder = build(
+        tmp_path / "x.store", ScriptedStudy(models=MODELS[:2], methods=("random",), levels=(0.5,), templates=2)
+    )
+    shard = max(folder.rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(StoreDamagedError) as alone:
+        read_report_data(Store.open(folder))
+    with pytest.raises(StoreDamagedError) as beside:
+        read_report_data(Store.open(folder), processes=2)
+    assert str(beside.value) == str(alone.value)
+    assert beside.value.exit_code == alone.value.exit_code
