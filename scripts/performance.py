@@ -27,7 +27,6 @@ def generated() -> str:
 def on_a_device() -> Iterator[str]:
     """What was measured on an accelerator, as lines."""
     gpu, study = result("gpu"), result("gpu_study")
-    unfinished = [study["unfinished"]] if "unfinished" in study else []
     yield (
         f"On one {gpu['device']}, bfloat16, {gpu['items']:,} items a cell, `token_budget` {gpu['token_budget']:,}; "
         f"`benchmarks/gpu.py`:"
@@ -58,13 +57,19 @@ def on_a_device() -> Iterator[str]:
     )
     yield ""
     yield (
-        f"From files to records on the same card, {', '.join([study['shape'], *unfinished])}; loading or pruning the "
-        "model is in a cell's first seconds; `benchmarks/gpu_study.py`:"
+        f"From files to records on the same card, {study['shape']}; loading or pruning the model is in a cell's first "
+        "seconds; `benchmarks/gpu_study.py`:"
     )
     yield ""
     yield from table(
         ["cell", "records", "seconds"],
         [[name, f"{study['rows'][name]:,}", f"{seconds:.1f}"] for name, seconds in study["seconds"].items()],
+    )
+    yield ""
+    minutes = study["extrapolated_minutes_of_thirteen_cells"]
+    yield (
+        f"With what no cell is charged with ({study['outside_cells_seconds']:.0f} s: starting, reading and hashing the "
+        f"checkpoint), dense and four levels of each method take {minutes:.1f} minutes, *extrapolated* from these."
     )
 
 

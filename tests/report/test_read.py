@@ -13,7 +13,8 @@ from secateur.records.complete import rows_present
 from secateur.records.outcomes import MIN_LETTER_MASS, letter_outcomes, sampled_outcomes
 from secateur.records.store import Store
 from secateur.report.data import BROKEN, GUESSING, INCOMPLETE, NOT_RUN, OK, UNCHECKED, measured
-from secateur.report.read import WITHHELD, choose_plan, read_report_data
+from secateur.report.read import choose_plan, read_report_data
+from secateur.report.read_model import WITHHELD
 from secateur.report.states import find_states
 from secateur.report.tables import TABLES
 from secateur.report.write import report_files
