@@ -35,8 +35,6 @@ Shown: TypeAlias = tuple[str, str, str]
 REFUSAL = Refusal()
 UNPARSED = Unparsed()
 CHOICES = (Choice(0), Choice(1), Choice(2))
-
-
 NO_OPTIONS: Shown = ("", "", "")
 
 

@@ -59,7 +59,6 @@ ANSWERS = ("A", "B", "C", "refusal", "unparsed")
 
 ANSWER_TYPE = pl.Enum(ANSWERS)
 
-
 _REFUSAL, _UNPARSED, _UNDECIDED = 3, 4, 5
 
 
@@ -96,9 +95,8 @@ def answer_codes(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = ST
     alone[undecided] = [_code(parser.by_options(texts[place], NO_OPTIONS)) for place in undecided]
     wanted[undecided] = np.array([_flags(parser.looks_for(texts[place])) for place in undecided], np.uint64)
     said[open_] = alone[asked]
-    begins = np.array([_flags({parser.begins(option)}) for option in shown.options], np.uint64)[
-        shown.kinds
-    ]  # [kinds, 3]
+    each = np.array([_flags({parser.begins(option)}) for option in shown.options], np.uint64)
+    begins = each[shown.kinds]  # [n_kinds, 3]
     late = np.flatnonzero(wanted[asked] & np.bitwise_or.reduce(begins, axis=1)[kind])
     pairs, pair_of = np.unique(asked[late] * len(begins) + kind[late], return_inverse=True)
     read = [

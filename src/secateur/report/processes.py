@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -27,10 +28,16 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
         return [*map(one, numbers)]
     try:
         # Not by forking: the threads of polars would be missing, and their locks held.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_of_interrupts) as pool:
             return [*pool.map(one, numbers)]
     except BrokenProcessPool:  # one was killed, for its memory most likely, of which one process needs less
         return [*map(one, numbers)]
+
+
+def _die_of_interrupts() -> None:
+    """At Ctrl-C without a traceback each: the process that started them says what there is to say."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _n_answers(reading: Reading) -> int:

@@ -291,7 +291,8 @@ def _most_likely(
         found = inverse @ (design.T @ (weight * linear + hits - total * share))
         linear = design @ found
         if np.abs(found - before).max() <= _SETTLED * np.abs(found).max():
-            return found, np.sqrt(np.diag(inverse))
+            variances = np.diag(inverse)
+            return (found, np.sqrt(variances)) if (variances > 0).all() else None
         before = found
     return None
 
