@@ -132,7 +132,7 @@ def rows_in(store: Store) -> dict[str, int]:
 
 def report(store: Path, out: Path) -> dict[str, float]:
     """Seconds of a report in a process of its own, and the most memory that it and those it starts can have held."""
-    processes = os.cpu_count() or 1
+    processes = min(os.cpu_count() or 1, len(FAMILIES))
     script = (
         "import json, resource, sys, time; from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[3]); from measuring import peak_mb\n"

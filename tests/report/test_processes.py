@@ -80,7 +80,7 @@ def test_if_a_process_dies_the_report_is_made_without(store, few_are_many, monke
         def __exit__(self, *_):
             pass
 
-        def map(self, *_):
+        def submit(self, *_):
             raise BrokenProcessPool("killed")
 
     alone = read_report_data(Store.open(store))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
 
-from secateur.statistics.dose import FEW_CLUSTERS, NO_DOSE, NO_RESIDUAL, dose_response
+from secateur.statistics.dose import FEW_CLUSTERS, NO_DOSE, NO_RESIDUAL, SINGULAR, dose_response
 
 VARIANTS = [("dense", 0.0), ("a", 0.2), ("a", 0.5), ("b", 0.3), ("b", 0.6)]
 
@@ -85,3 +85,15 @@ def test_what_has_no_fit_says_why():
     assert dose_response(*together(rows)).note == NO_DOSE
     rows = [row for row in made_up() if row[4] == 0]
     assert dose_response(*together(rows)).note == FEW_CLUSTERS
+
+
+def test_a_category_without_items_cannot_be_told_apart():
+    fit = dose_response(
+        np.array([0.1, 0.2, 0.3, 0.5]),
+        np.array([0.0, 0.0, 1.0, 1.0]),
+        np.array([0.0, 0.5, 0.0, 0.5]),
+        ["dense", "a", "dense", "a"],
+        ["x", "x", "y", "y"],
+        np.array([0, 0, 1, 1]),
+    )
+    assert (fit.slopes, fit.note) == ((), SINGULAR)

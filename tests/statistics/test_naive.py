@@ -18,6 +18,15 @@ def test_it_is_the_exact_test_less_the_probability_of_what_was_seen(gained, lost
     assert mcnemar_mid_p(gained, lost) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost"), [(10**5, 10**5 + 900), (10**9, 10**9 + 10**5), (3 * 10**9, 3 * 10**9 + 10**5)]
+)
+def test_huge_counts_are_no_matter(gained, lost):
+    """Far from the ends the normal approximation is as good."""
+    z = (lost - gained) / (gained + lost) ** 0.5
+    assert mcnemar_mid_p(gained, lost) == pytest.approx(2 * stats.norm.sf(z), rel=1e-4)
+
+
 @pytest.mark.parametrize("pairs", [1, 3, 200])
 def test_as_many_either_way_is_1(pairs):
     assert mcnemar_mid_p(pairs, pairs) == pytest.approx(1.0)

@@ -11,6 +11,7 @@ from tests.reference import published as slow
 
 from secateur.statistics.published import (
     NO_ANSWERS,
+    NO_CONVERGENCE,
     ONE_OUTCOME,
     SEPARATION,
     SINGULAR,
@@ -129,6 +130,36 @@ def test_the_regression_is_that_of_single_rows(seed):
     assert found.n == len(y)
     assert found.log_likelihood == pytest.approx(fit.llf, rel=1e-9)
     assert found.pseudo_r2 == pytest.approx(fit.prsquared, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_near_their_ends_are_fitted_as_by_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    (sparsity, category, method), _, _ = grid(seed, levels=(10, 30, 70))
+    fitted = 0
+    for centre in (-9, -4, 0, 6):
+        total = rng.integers(1, 10 ** rng.integers(2, 7), len(sparsity))
+        hits = rng.binomial(total, 1 / (1 + np.exp(-rng.normal(centre, rng.choice([0.1, 2, 5]), len(sparsity)))))
+        found = logistic_regression(sparsity, category, method, hits, total)
+        assert found.note != NO_CONVERGENCE
+        if not found.terms:
+            continue
+        fitted += 1
+        columns = [np.ones(len(sparsity)), np.array(sparsity)]
+        columns += [np.array(category) == name for name in sorted(set(category))[1:]]
+        columns += [np.array(method) == name for name in sorted(set(method))[1:]]
+        counts = np.stack([hits, total - hits], axis=1)
+        fit = sm.GLM(counts, np.stack(columns, axis=1).astype(float), family=sm.families.Binomial()).fit(tol=1e-12)
+        away = (np.array([t.coefficient for t in found.terms]) - fit.params) / fit.bse
+        assert np.abs(away).max() < 1e-5
+        assert [t.error for t in found.terms] == pytest.approx(list(fit.bse), rel=1e-5)
+    assert fitted > 1
+
+
+def test_nothing_to_find_is_found():
+    found = logistic_regression([0, 25, 50], ["a"] * 3, ["m"] * 3, [141, 3, 141], [190] * 3)
+    assert found.terms[1].coefficient == pytest.approx(0, abs=1e-12)
+    assert found.terms[1].p == pytest.approx(1)
 
 
 def test_one_level_per_method_is_singular_and_gives_no_number():

@@ -191,12 +191,20 @@ def report(
     plan: Annotated[
         str | None, typer.Option("--plan", help="Which study of the store, by the start of its digest.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            help="How many models are read at a time, each in memory of its own; without it, one a processor.",
+        ),
+    ] = None,
 ) -> None:
     """Write tables, figures and one HTML page about a store. Needs the store alone."""
     from secateur.cli.summary import print_summary
     from secateur.report import write_report
 
-    print_summary(write_report(store, out, parser=parser, plan=plan, processes=_processors()))
+    print_summary(write_report(store, out, parser=parser, plan=plan, processes=processes or _processors()))
 
 
 @app.command("compare")

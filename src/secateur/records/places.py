@@ -47,7 +47,7 @@ class _Found:
         self.keys = keys
         self._items = items
         self.places = _places(keys, items)
-        self.places.flags.writeable = False
+        self.places.flags.writeable = False  # it is handed to many, like what follows from it
 
     @cached_property
     def asked(self) -> NDArray[np.int64]:
@@ -55,14 +55,18 @@ class _Found:
         _, order = _sorted_keys(self._items)
         has_row = np.zeros(self._items.height, np.bool_)
         has_row[self.places] = True
-        return order[has_row[order]]
+        found = order[has_row[order]]
+        found.flags.writeable = False
+        return found
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
         """Each row's place in ``asked``."""
         rank = np.empty(self._items.height, np.int64)
         rank[self.asked] = np.arange(len(self.asked))
-        return rank[self.places]
+        found = rank[self.places]
+        found.flags.writeable = False
+        return found
 
 
 def _found(rows: pl.DataFrame, items: pl.DataFrame) -> _Found:

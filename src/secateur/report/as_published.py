@@ -1,6 +1,6 @@
 """The sampled answers of a model read again: by the published parser, and by every parser set side by side.
 
-Each answer's text goes through a parser once per report, whatever it is needed for.
+Each answer's text goes through a parser once per process that reads a report, whatever it is needed for.
 """
 
 from __future__ import annotations

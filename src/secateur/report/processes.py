@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 
 from secateur.report.read_model import ModelRead, Reading, read_model
 
@@ -26,18 +29,48 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     workers = min(processes, len(numbers))
     if workers < 2 or _n_answers(reading) < MANY:
         return [*map(one, numbers)]
+    # Not by forking: the threads of polars would be missing, and their locks held.
+    context = get_context("spawn")
+    others = set(active_children())
     try:
-        # Not by forking: the threads of polars would be missing, and their locks held.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_of_interrupts) as pool:
-            return [*pool.map(one, numbers)]
-    except BrokenProcessPool:  # one was killed, for its memory most likely, of which one process needs less
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_work_for_parent) as pool:
+            try:
+                return _results([pool.submit(one, number) for number in numbers])
+            except BaseException:  # nobody waits for the models that are still being read
+                for process in set(active_children()) - others:
+                    process.terminate()
+                raise
+    except _NO_PROCESSES:
         return [*map(one, numbers)]
 
 
-def _die_of_interrupts() -> None:
-    """At Ctrl-C without a traceback each: the process that started them says what there is to say."""
+def _results(futures: list[Future[ModelRead]]) -> list[ModelRead]:
+    pending = set(futures)
+    while pending:
+        # Not in one go: where polars sees signals first, a wait without end is not interrupted.
+        done, pending = wait(pending, timeout=_LOOK_UP, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+    return [future.result() for future in futures]
+
+
+_LOOK_UP = 0.2
+_NO_PROCESSES = (BrokenProcessPool, MemoryError, OSError, ImportError, NotImplementedError)
+"""What it looks like where processes cannot be started, or one was killed, most likely for its memory. What is wrong
+with a store is none of these."""
+
+
+def _work_for_parent() -> None:
+    """Leave with the process that started this one, and at Ctrl-C without a traceback: it says what there is to say."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_leave_with, args=[parent_process()], daemon=True).start()
+
+
+def _leave_with(parent: BaseProcess | None) -> None:
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _n_answers(reading: Reading) -> int:

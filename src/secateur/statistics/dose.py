@@ -98,7 +98,7 @@ def dose_response(
     design = np.stack(
         [np.where(of == name, sparsity, 0.0) for name in names] + [(where == name) * 1.0 for name in categories], axis=1
     )
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if np.linalg.matrix_rank(design[items > 0]) < design.shape[1]:
         return DoseResponse((), n_rows, n_clusters, SINGULAR)
     return _fit(share, items, design, names, cluster, level)
 

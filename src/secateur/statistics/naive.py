@@ -23,5 +23,5 @@ def mcnemar_mid_p(gained: int, lost: int) -> float:
         return 1.0
     seen = min(gained, lost)
     # Twice the tail less the probability of what was seen is the tail with it and the tail without.
-    without = special.bdtr(seen - 1, n, 0.5) if seen else 0.0
-    return min(1.0, float(special.bdtr(seen, n, 0.5) + without))
+    tails = (special.betainc(n - k, k + 1, 0.5) for k in (seen, seen - 1) if k >= 0)
+    return min(1.0, float(sum(tails)))

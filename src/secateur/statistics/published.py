@@ -31,7 +31,7 @@ NO_CONVERGENCE = "the fit did not converge"
 
 _SPARSITY = "sparsity"
 _TOLERANCE = 1e-7
-_STEPS, _SETTLED = 100, 1e-10
+_STEPS, _SETTLED = 100, 1e-8  # of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def _most_likely(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Coefficients and their errors, [n_terms] each; ``None`` if they do not settle."""
     total = hits + misses
-    linear = np.log((hits + 0.5) / (misses + 0.5))
+    linear = special.logit((hits + total / 2) / (2 * total))  # from the middle: far out weights are nearly nothing
     before = np.full(design.shape[1], np.inf)
     for _ in range(_STEPS):
         share = special.expit(linear)
@@ -290,9 +290,12 @@ def _most_likely(
             return None
         found = inverse @ (design.T @ (weight * linear + hits - total * share))
         linear = design @ found
-        if np.abs(found - before).max() <= _SETTLED * np.abs(found).max():
-            variances = np.diag(inverse)
-            return (found, np.sqrt(variances)) if (variances > 0).all() else None
+        variances = np.diag(inverse)
+        if not (variances > 0).all():
+            return None
+        errors = np.sqrt(variances)
+        if (np.abs(found - before) <= _SETTLED * errors).all():
+            return found, errors
         before = found
     return None
 
