@@ -116,9 +116,8 @@ def noisy_layer(planned: Noise, name: str, stored: Tensor, weight: Tensor) -> Pr
     """
     size = root_mean_square(stored)
     amplitude = float(planned.strength) * size
-    names = (stored.shape, name, planned.seed)
-    here = stored.device.type == "cpu"
-    signs = noise_signs(*names) if here else noise_signs_there(*names, device=stored.device)
+    names, device = (stored.shape, name, planned.seed), stored.device
+    signs = noise_signs_there(*names, device=device) if device.type == "cuda" else noise_signs(*names).to(device)
     changed = 0.0
     for rows in row_slices(stored):
         dense = stored[rows].float()

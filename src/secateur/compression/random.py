@@ -18,8 +18,8 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     Shapes: weight [o, i] -> int32 [o, i], 0 .. ``masks.DRAWS`` - 1.
     """
     names = (Domain.MASK, stats.mask_seed, stats.layer)
-    here = weight.device.type == "cpu"
-    scores = _drawn(*names, n=weight.numel()) if here else drawn_there(*names, n=weight.numel(), device=weight.device)
+    n, device = weight.numel(), weight.device
+    scores = drawn_there(*names, n=n, device=device) if device.type == "cuda" else _drawn(*names, n=n).to(device)
     return scores.view(weight.shape)
 
 
