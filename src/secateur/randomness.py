@@ -23,12 +23,7 @@ MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 WEYL_0 = np.uint32(0x9E3779B9)
 WEYL_1 = np.uint32(0xBB67AE85)
-WIDE_MULTIPLIER_0 = np.uint64(0xD2E7470EE14C6C93)
-WIDE_MULTIPLIER_1 = np.uint64(0xCA5A826395121157)
-WIDE_WEYL_0 = np.uint64(0x9E3779B97F4A7C15)
-WIDE_WEYL_1 = np.uint64(0xBB67AE8584CAA73B)
 ROUNDS = 10
-"""Constants of the two ciphers, from the paper; the wide ones are those of NumPy's."""
 
 
 class Domain(IntEnum):
@@ -90,11 +85,11 @@ def stream(domain: Domain, seed: int, *names: str | int) -> np.random.Generator:
 
 def bits(domain: Domain, seed: int, *names: str | int) -> np.random.Philox:
     """The bit generator under :func:`stream`, for reading raw 64-bit words."""
-    return np.random.Philox(key=np.array(stream_key(domain, seed, *names)), counter=0)
+    return np.random.Philox(key=np.array(stream_key(domain, seed, *names), dtype=np.uint64), counter=0)
 
 
-def stream_key(domain: Domain, seed: int, *names: str | int) -> tuple[np.uint64, np.uint64]:
+def stream_key(domain: Domain, seed: int, *names: str | int) -> tuple[int, int]:
     """The two words of the key of :func:`bits`."""
     check_seed(seed)
     name_word = key64(digest("stream", [str(name) for name in names]))
-    return np.uint64(name_word), np.uint64((int(domain) << 32) | seed)
+    return name_word, (int(domain) << 32) | seed

@@ -13,7 +13,7 @@ from secateur.randomness import philox4x32
 @pytest.fixture(autouse=True, params=[False, True], ids=["processor", "as on a device"])
 def where(request, monkeypatch):
     """Both ways of drawing; the one for devices here in many portions."""
-    monkeypatch.setattr(sampling, "_drawn_there", lambda _: request.param)
+    monkeypatch.setattr(sampling, "made_there", lambda _: request.param)
     monkeypatch.setattr(device_sampling, "_PAIRS_AT_ONCE", 500)
     return request.param
 

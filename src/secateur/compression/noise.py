@@ -19,7 +19,7 @@ from secateur.compression.verify import LayerCount
 from secateur.errors import InputError, VerificationError
 from secateur.identity import Plain, digest
 from secateur.models.bits import n_zeros, packed, row_slices
-from secateur.models.device_words import raw_words
+from secateur.models.device_words import made_there, raw_words
 from secateur.models.families import all_linears
 from secateur.models.loading import LoadedModel
 from secateur.randomness import Domain, bits, check_seed
@@ -117,7 +117,7 @@ def noisy_layer(planned: Noise, name: str, stored: Tensor, weight: Tensor) -> Pr
     size = root_mean_square(stored)
     amplitude = float(planned.strength) * size
     names, device = (stored.shape, name, planned.seed), stored.device
-    signs = noise_signs_there(*names, device=device) if device.type == "cuda" else noise_signs(*names).to(device)
+    signs = noise_signs_there(*names, device=device) if made_there(device) else noise_signs(*names).to(device)
     changed = 0.0
     for rows in row_slices(stored):
         dense = stored[rows].float()

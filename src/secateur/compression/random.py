@@ -8,7 +8,7 @@ from torch import Tensor
 
 from secateur.compression.masks import DRAWS
 from secateur.compression.method import LayerStats, Method
-from secateur.models.device_words import raw_words
+from secateur.models.device_words import made_there, raw_words
 from secateur.randomness import Domain, bits
 
 
@@ -19,7 +19,7 @@ def random_scores(weight: Tensor, stats: LayerStats) -> Tensor:
     """
     names = (Domain.MASK, stats.mask_seed, stats.layer)
     n, device = weight.numel(), weight.device
-    scores = drawn_there(*names, n=n, device=device) if device.type == "cuda" else _drawn(*names, n=n).to(device)
+    scores = drawn_there(*names, n=n, device=device) if made_there(device) else _drawn(*names, n=n).to(device)
     return scores.view(weight.shape)
 
 

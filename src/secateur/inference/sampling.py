@@ -12,6 +12,7 @@ from torch import Tensor
 
 from secateur.inference import device_sampling
 from secateur.items.orders import order_number
+from secateur.models.device_words import made_there
 from secateur.randomness import Domain, philox4x32
 
 SAMPLER = "gumbel-philox4x32-1"
@@ -131,7 +132,7 @@ def draw(
     near = (scaled >= best - (NOISE_RANGE + _ROUNDING_SLACK)) & usable[:, None]
     rows, tokens = torch.nonzero(near, as_tuple=True)
     numbers = np.array([order_number(order) for order in orders], dtype=np.uint32)
-    if _drawn_there(logits.device):
+    if made_there(logits.device):  # it would wait for the processor at every step
         begins_at = torch.searchsorted(rows, torch.arange(logits.shape[0] + 1, device=rows.device))
         counter, key = _counter_words(items, numbers, step), (seeds, int(Domain.SAMPLING))
         return device_sampling.pick((tokens, scaled[rows, tokens]), begins_at, branches, counter, key, NOT_FINITE)
@@ -158,11 +159,6 @@ def draw(
         begins = np.cumsum(n) - n
         drawn[answers] = candidates[pairs[_largest(score, begins, n)]]  # of a tie the lower id
     return drawn
-
-
-def _drawn_there(device: torch.device) -> bool:
-    """Whether tokens are drawn where the logits are: a device would wait for the processor at every step."""
-    return device.type == "cuda"
 
 
 def _able_to_win(

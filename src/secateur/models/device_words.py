@@ -5,26 +5,21 @@ Torch has no unsigned words of 64 bits, so words stand in int64, and halves of p
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from secateur.randomness import (
-    MULTIPLIER_0,
-    MULTIPLIER_1,
-    ROUNDS,
-    WEYL_0,
-    WEYL_1,
-    WIDE_MULTIPLIER_0,
-    WIDE_MULTIPLIER_1,
-    WIDE_WEYL_0,
-    WIDE_WEYL_1,
-    Domain,
-    stream_key,
-)
+from secateur.randomness import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, Domain, stream_key
 
 _LOW = 0xFFFFFFFF
+# Of the cipher of 64 bits, which elsewhere is NumPy's; from the paper.
+_WIDE_MULTIPLIERS = 0xD2E7470EE14C6C93, 0xCA5A826395121157
+_WIDE_WEYL = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
 _BLOCKS_AT_ONCE = 2**21  # of four words, some 300 bytes of memory each
+
+
+def made_there(device: torch.device) -> bool:
+    """Whether words are made on this device; on others they are brought from the processor."""
+    return device.type == "cuda"
 
 
 def philox4x32(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -56,16 +51,16 @@ def raw_words(domain: Domain, seed: int, *names: str | int, n: int, device: torc
     return words.view(-1)[:n]
 
 
-def _philox4x64(numbers: Tensor, key: tuple[np.uint64, np.uint64], words: Tensor) -> None:
+def _philox4x64(numbers: Tensor, key: tuple[int, int], words: Tensor) -> None:
     """The blocks of the counters (number, 0, 0, 0). Shapes: numbers [n]; words [n, 4], written to."""
     nothing = torch.zeros_like(numbers)
     c0, c1, c2, c3 = numbers, nothing, nothing, nothing
-    k0, k1 = (int(word) for word in key)
+    k0, k1 = key
     for _ in range(ROUNDS):
-        high_0, low_0 = _product(int(WIDE_MULTIPLIER_0), c0)
-        high_1, low_1 = _product(int(WIDE_MULTIPLIER_1), c2)
+        high_0, low_0 = _product(_WIDE_MULTIPLIERS[0], c0)
+        high_1, low_1 = _product(_WIDE_MULTIPLIERS[1], c2)
         c0, c1, c2, c3 = high_1 ^ c1 ^ _signed(k0), low_1, high_0 ^ c3 ^ _signed(k1), low_0
-        k0, k1 = (k0 + int(WIDE_WEYL_0)) % 2**64, (k1 + int(WIDE_WEYL_1)) % 2**64
+        k0, k1 = (k0 + _WIDE_WEYL[0]) % 2**64, (k1 + _WIDE_WEYL[1]) % 2**64
     for place, column in enumerate((c0, c1, c2, c3)):
         words[:, place] = column
 

@@ -89,7 +89,7 @@ def answer_codes(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = ST
         return said
     shown = _shown_options(items)
     asked = text_of[open_].astype(np.int64)
-    kind = shown.numbers[item_places(answers, items)[open_], order_numbers(answers)[open_]]
+    kind = shown.numbers[item_places(answers, items)[open_], order_numbers(answers.select("order")[open_])]
     undecided = np.unique(asked)
     alone, wanted = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.uint64)
     alone[undecided] = [_code(parser.by_options(texts[place], NO_OPTIONS)) for place in undecided]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import InputError
 from secateur.items.orders import ALL_ORDERS
-from secateur.records.frames import once_per_frame
+from secateur.records.frames import kept_lately, once_per_frame
 from secateur.records.unknown import refuse_unknown_items, refuse_unknown_orders
 
 
@@ -44,7 +44,6 @@ class _Found:
     """
 
     def __init__(self, keys: NDArray[np.uint64], items: pl.DataFrame) -> None:
-        self.keys = keys
         self._items = items
         self.places = _places(keys, items)
         self.places.flags.writeable = False  # it is handed to many, like what follows from it
@@ -71,21 +70,15 @@ class _Found:
 
 def _found(rows: pl.DataFrame, items: pl.DataFrame) -> _Found:
     keys = rows["item"].to_numpy()
-    kept = _found_before(items)
+
+    def same(known: tuple[NDArray[np.uint64], pl.DataFrame]) -> bool:
+        return known[1] is items and np.array_equal(known[0], keys)
+
     # The variants of a study were asked the same in the same order.
-    place = next((place for place, known in enumerate(kept) if np.array_equal(known.keys, keys)), None)
-    kept.append(_Found(keys, items) if place is None else kept.pop(place))
-    del kept[:-_KEPT]
-    return kept[-1]
+    return kept_lately(_LATELY, (keys, items), same, lambda: _Found(keys, items))
 
 
-_KEPT = 4
-
-
-@once_per_frame
-def _found_before(items: pl.DataFrame) -> list[_Found]:
-    del items
-    return []
+_LATELY: list[tuple[tuple[NDArray[np.uint64], pl.DataFrame], _Found]] = []
 
 
 def _places(asked: NDArray[np.uint64], items: pl.DataFrame) -> NDArray[np.int64]:
