@@ -1,4 +1,4 @@
-"""Models read in processes of their own give what they give one after the other."""
+"""Readouts read in processes of their own give what they give one after the other."""
 
 import dataclasses
 from concurrent.futures.process import BrokenProcessPool
@@ -9,7 +9,7 @@ from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.errors import StoreDamagedError
 from secateur.records.store import Store
-from secateur.report import processes
+from secateur.report import processes, read_model
 from secateur.report.read import read_report_data
 
 MODELS = ("acme/one-2b", "acme/two-2b", "acme/three-2b")
@@ -23,7 +23,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def few_are_many(monkeypatch):
-    monkeypatch.setattr(processes, "MANY", 1)
+    monkeypatch.setattr(read_model, "MANY", 1)
 
 
 def frames(data):
@@ -59,14 +59,14 @@ def test_a_report_is_the_same_from_one_process_and_from_two(store, few_are_many)
     assert_same(alone, read_report_data(Store.open(store), processes=2))
 
 
-def test_no_process_is_started_for_few_answers_or_one_model(store, tmp_path, monkeypatch):
+def test_no_process_is_started_for_few_answers_or_if_one_is_to_do_it(store, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
     read_report_data(Store.open(store), processes=2)
-    monkeypatch.setattr(processes, "MANY", 1)
-    read_report_data(Store.open(build(tmp_path / "one.store", ScriptedStudy(templates=2, per_template=1))), processes=2)
+    monkeypatch.setattr(read_model, "MANY", 1)
+    read_report_data(Store.open(store), processes=1)
 
 
 def test_if_a_process_dies_the_report_is_made_without(store, few_are_many, monkeypatch):

@@ -14,7 +14,7 @@ from secateur.records.outcomes import MIN_LETTER_MASS, letter_outcomes, sampled_
 from secateur.records.store import Store
 from secateur.report.data import BROKEN, GUESSING, INCOMPLETE, NOT_RUN, OK, UNCHECKED, measured
 from secateur.report.read import choose_plan, read_report_data
-from secateur.report.read_model import WITHHELD
+from secateur.report.read_readout import WITHHELD
 from secateur.report.states import find_states
 from secateur.report.tables import TABLES
 from secateur.report.write import report_files

@@ -196,7 +196,7 @@ def report(
         typer.Option(
             "--processes",
             min=1,
-            help="How many models are read at a time, each in memory of its own; without it, one a processor.",
+            help="In how many processes answers are read, where there are many; without it, one a processor.",
         ),
     ] = None,
 ) -> None:

@@ -95,9 +95,12 @@ def read_answers(
     )
 
 
-def letters_only(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan for cells that ask for letters alone, whatever else it asks: other words, or a floor."""
-    return {**plan, SAMPLED: None}
+def one_readout(plan: Mapping[str, Any], readout: str) -> dict[str, Any]:
+    """The plan as if it asked for one readout alone, ``LETTER`` or ``SAMPLED``.
+
+    Cells that ask in other words, or for a floor, are read with the plan for ``LETTER``: they hold nothing else.
+    """
+    return {**plan, **{other: None for other in (LETTER, SAMPLED) if other != readout}}
 
 
 def _letter_outcomes(

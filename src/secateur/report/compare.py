@@ -11,7 +11,7 @@ import polars as pl
 from secateur.errors import InputError, StoreError
 from secateur.metrics.differences import DIFFERENCE_COLUMNS, corrected, difference_table, excess_table
 from secateur.metrics.transitions import align_seeds, pair_outcomes
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, letters_only, read_answers
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, one_readout, read_answers
 from secateur.records.outcomes import MIN_LETTER_MASS
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import Store
@@ -112,7 +112,7 @@ def compare_store(
                 "The store has no answers of this variant yet.", where=store.path, got=_name(key), todo="run the study"
             )
         again = [one for one in model["cells"] if one["task"] == "floor" and one["variant"] == cell["variant"]]
-        letters = (read_answers(store, letters_only(chosen), model, one, items, **how) for one in again)
+        letters = (read_answers(store, one_readout(chosen, LETTER), model, one, items, **how) for one in again)
         return Side(*key, found, letter_floor=next((one.outcomes.get(LETTER) for one in letters), None))
 
     before = read(first)

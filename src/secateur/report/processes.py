@@ -1,50 +1,50 @@
-"""Models of a report read at the same time, each in a process of its own: nearly all of it is Python."""
+"""Parts of a report read at the same time, each in a process of its own: nearly all of it is Python."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
-from secateur.report.read_model import ModelRead, Reading, read_model
-
-MANY = 200_000
-"""Answers of a plan below which starting a process takes longer than it saves."""
+Result = TypeVar("Result")
 
 
-def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
-    """Every model of the plan, in its order.
+def in_processes(
+    function: Callable[..., Result], first: object, parts: Sequence[tuple[Any, ...]], *, processes: int
+) -> list[Result]:
+    """``function(first, *part)`` of every part, in the order of the parts.
 
     Args:
-        reading: What is read, and how.
-        processes: How many may work at a time.
+        function: Of a module, and it needs nothing that was set in this process.
+        first: Handed to a process once, so that it keeps what it works out.
+        parts: What takes longest stands first.
+        processes: How many may work at a time; with one, or one part, it is done here.
     """
-    one = partial(read_model, reading)
-    numbers = range(len(reading.plan["models"]))
-    workers = min(processes, len(numbers))
-    if workers < 2 or _n_answers(reading) < MANY:
-        return [*map(one, numbers)]
+    workers = min(processes, len(parts))
+    if workers < 2:
+        return [function(first, *part) for part in parts]
     # Not by forking: the threads of polars would be missing, and their locks held.
     context = get_context("spawn")
     others = set(active_children())
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_work_for_parent) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
             try:
-                return _results([pool.submit(one, number) for number in numbers])
-            except BaseException:  # nobody waits for the models that are still being read
+                return _results([pool.submit(_do, function, part) for part in parts])
+            except BaseException:  # nobody waits for the parts that are still being read
                 for process in set(active_children()) - others:
                     process.terminate()
                 raise
     except _NO_PROCESSES:
-        return [*map(one, numbers)]
+        return [function(first, *part) for part in parts]
 
 
-def _results(futures: list[Future[ModelRead]]) -> list[ModelRead]:
+def _results(futures: list[Future[Result]]) -> list[Result]:
     pending = set(futures)
     while pending:
         # Not in one go: where polars sees signals first, a wait without end is not interrupted.
@@ -59,20 +59,22 @@ _NO_PROCESSES = (BrokenProcessPool, MemoryError, OSError, ImportError, NotImplem
 """What it looks like where processes cannot be started, or one was killed, most likely for its memory. What is wrong
 with a store is none of these."""
 
+_FIRST: list[object] = []
 
-def _work_for_parent() -> None:
+
+def _begin(first: object) -> None:
     """Leave with the process that started this one, and at Ctrl-C without a traceback: it says what there is to say."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with, args=[parent_process()], daemon=True).start()
+    _FIRST[:] = [first]
+
+
+def _do(function: Callable[..., Result], part: tuple[Any, ...]) -> Result:
+    return function(*_FIRST, *part)
 
 
 def _leave_with(parent: BaseProcess | None) -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _n_answers(reading: Reading) -> int:
-    planned = {cell["cell"] for model in reading.plan["models"] for cell in model["cells"]}
-    return sum(sum(info.rows.values()) for cell, info in reading.cells.items() if cell in planned)

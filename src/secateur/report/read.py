@@ -1,4 +1,4 @@
-"""From a store to the frames of a report. Only this and ``read_model`` see the store."""
+"""From a store to the frames of a report. Only this and the modules ``read_...`` see the store."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from secateur.report.as_published import together
 from secateur.report.changes import correct_changes
 from secateur.report.data import ReportData
 from secateur.report.matched import correct_matched
-from secateur.report.processes import read_models
-from secateur.report.read_model import Reading, has_roles
+from secateur.report.read_model import read_models
+from secateur.report.read_readout import has_roles
+from secateur.report.reading import Reading
 from secateur.report.states import find_states
 from secateur.report.wordings import correct_reworded
 
@@ -45,9 +46,9 @@ def read_report_data(
         plan: Start of the plan's digest; the one run last if ``None``.
         min_mass: Letter mass below which a letter answer is unparsed.
         level: Of the intervals.
-        processes: In how many models may be read at a time, where there are several with many answers. With more than
-            one, a script that calls this keeps its own doings behind ``if __name__ == "__main__"``, and parsers and
-            metrics that it added are not known.
+        processes: In how many answers may be read, where there are many. With more than one, a script that calls
+            this keeps its own doings behind ``if __name__ == "__main__"``, and parsers and metrics that it added are
+            not known.
 
     Raises:
         InputError: If there is no such parser or plan.
@@ -68,8 +69,11 @@ def read_report_data(
             got=f"0 of {sum(variant.want for variant in variants):,} records of study {chosen['study']}",
             todo="run the study (`secateur study run`), or name another with --plan",
         )
-    metrics = pl.concat([model.metrics for model in models])
-    parsed = pl.concat([model.parsed for model in models])
+    known = [model.known for model in models]
+    read = [part for model in models for part in model.readouts]
+    beside = [part.beside for part in read]
+    metrics = pl.concat([frame for model in models for frame in model.metrics])
+    parsed = pl.concat([part.parsed for part in read])
     return ReportData(
         plan=chosen,
         other_plans=tuple(
@@ -79,7 +83,7 @@ def read_report_data(
         ),
         hash_version=HASH_VERSION,
         environments=tuple(store.environments()),
-        protocol={model.digest: model.protocol for model in models},
+        protocol={model.digest: model.protocol for model in known},
         parser=parser,
         min_mass=min_mass,
         level=level,
@@ -92,28 +96,28 @@ def read_report_data(
         ),
         items=_item_counts(reading.items),
         metrics=metrics,
-        pairs=pl.concat([model.pairs for model in models]),
-        moves=pl.concat([model.moves for model in models]),
-        letters=pl.concat([model.letters for model in models]),
-        layers=pl.concat([model.layers for model in models]),
-        coupling={readout: text for model in models for readout, text in model.coupling.items()},
-        left_out={model.digest: model.left_out for model in models if model.left_out},
-        published=together([model.published for model in models]),
+        pairs=pl.concat([part.pairs for part in beside]),
+        moves=pl.concat([part.moves for part in beside]),
+        letters=pl.concat([part.letters for part in read]),
+        layers=pl.concat([model.layers for model in known]),
+        coupling={readout: text for part in beside for readout, text in part.coupling.items()},
+        left_out={model.known.digest: model.left_out for model in models if model.left_out},
+        published=together([part.published for part in read]),
         parsed=parsed,
         # Placebos are a family of their own: nobody asks of them whether they changed.
         changes=pl.concat(
             [
-                correct_changes(pl.concat([getattr(model, which) for model in models]))
+                correct_changes(pl.concat([getattr(part, which) for part in beside]))
                 for which in ("changes", "placebo_changes")
             ]
         ),
-        directions=pl.concat([model.directions for model in models]),
-        doses=pl.concat([model.doses for model in models]),
+        directions=pl.concat([part.directions for part in beside]),
+        doses=pl.concat([part.doses for part in beside]),
         placebos=placebos,
-        matched=correct_matched(pl.concat([model.matched for model in models])),
-        wordings=pl.concat([model.reworded.levels for model in models]),
-        reworded=correct_reworded(pl.concat([model.reworded.changes for model in models])),
-        wording_states={key: state for model in models for key, state in model.reworded.states.items()},
+        matched=correct_matched(pl.concat([part.matched for part in beside])),
+        wordings=pl.concat([part.reworded.levels for part in read]),
+        reworded=correct_reworded(pl.concat([part.reworded.changes for part in read])),
+        wording_states={key: state for part in read for key, state in part.reworded.states.items()},
     )
 
 
