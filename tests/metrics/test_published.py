@@ -7,6 +7,7 @@ import pytest
 from tests.metrics.builders import answered, make_items
 
 from secateur.metrics import published
+from secateur.metrics.counts import count_outcomes
 from secateur.records.outcomes import sampled_outcomes
 
 ITEMS = make_items(12, seed=5, categories=("Age", "SES"))
@@ -15,7 +16,8 @@ ITEMS = make_items(12, seed=5, categories=("Age", "SES"))
 def counted(*answers, items=ITEMS):
     """Counts of answers that all say one role each, per variant name."""
     return published.with_variant(
-        (name, published.count_items(sampled_outcomes(answered(items, role), items), items)) for name, role in answers
+        (name, published.count_items(count_outcomes(sampled_outcomes(answered(items, role), items), items)))
+        for name, role in answers
     )
 
 

@@ -9,6 +9,7 @@ from tests.metrics.builders import make_items, sampled_rows
 from tests.reference import published as slow
 
 from secateur.metrics import published as fast
+from secateur.metrics.counts import count_outcomes
 from secateur.records.outcomes import sampled_outcomes
 from secateur.statistics import wilson
 from secateur.statistics.published import truncated_count
@@ -31,7 +32,7 @@ class Study:
             sampled = sampled_rows(self.table, texts, rng=rng, seeds=(1, 2), keep=0.9)
             frame = sampled_outcomes(sampled, self.table)
             self.rows[name] = slow.kept(frame.iter_rows(named=True), self.items)
-            counts.append((name, fast.count_items(frame, self.table)))
+            counts.append((name, fast.count_items(count_outcomes(frame, self.table))))
         self.counts = fast.with_variant(counts)
         self.dense = counts[0][1]
         self.facts = pl.DataFrame(

@@ -8,6 +8,7 @@ from tests.report.scripted_study import GREEDY, ScriptedStudy, build
 
 from secateur.items.item import Condition
 from secateur.metrics import published
+from secateur.metrics.counts import count_outcomes
 from secateur.records.outcomes import sampled_outcomes
 from secateur.records.store import Store
 from secateur.report import as_published
@@ -51,7 +52,7 @@ def test_rates_are_of_the_stored_answers_read_by_the_published_parser(data, stor
     items = store.item_set(plan["items"])
     entry = next(c for c in plan["models"][0]["cells"] if c["label"] == "wanda 0.5" and c["task"] == "ask")
     sampled = store.read(entry["cell"], "sampled").filter(pl.col("seed").is_in(plan["sampled"]["seeds"]))
-    counts = published.count_items(sampled_outcomes(sampled, items, GREEDY), items)
+    counts = published.count_items(count_outcomes(sampled_outcomes(sampled, items, GREEDY), items))
     row = rows(data, "published_rates").filter(variant="wanda 0.5", category="all").row(0, named=True)
     assert row["n"] == counts["n"].sum()
     assert row["srs"] == counts["stereotype"].sum() / counts["n_valid"].sum()

@@ -157,6 +157,7 @@ class Counts(PerItem):
         soft: Sums of the probabilities of stereotype, counter and unknown, [n_items, 3]; 0 without scores.
         mass: Sum of letter masses over finite rows.
         scored: Rows with finite scores, the denominator of ``soft`` and ``mass``.
+        with_scores: Whether the answers have letter scores at all, which metrics of probabilities need.
     """
 
     polarity: NDArray[np.int64]
@@ -174,6 +175,7 @@ class Counts(PerItem):
     soft: NDArray[np.float64]
     mass: NDArray[np.float64]
     scored: NDArray[np.int64]
+    with_scores: bool
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -274,7 +276,8 @@ def count_outcomes(outcomes: pl.DataFrame, items: pl.DataFrame) -> Counts:
         nonfinite=cross(place, n, outcomes["nonfinite"].to_numpy(), 2)[:, 1],
         right=np.take_along_axis(option, label[:, None], axis=1)[:, 0],
         letters=letter,
-        **_scores(outcomes, n),
+        **_scores(outcomes, place, n),
+        with_scores="mass" in outcomes.columns,
     )
 
 
@@ -290,18 +293,21 @@ def cross(place: NDArray[np.int64], n: int, codes: NDArray[Any], size: int) -> N
     return np.bincount(place * size + codes, minlength=n * size).astype(np.int64).reshape(n, size)
 
 
-def _scores(outcomes: pl.DataFrame, n: int) -> dict[str, Any]:
+def _scores(outcomes: pl.DataFrame, place: NDArray[np.int64], n: int) -> dict[str, Any]:
     """The fields of ``Counts`` that need letter scores; zeros without."""
     if "mass" not in outcomes.columns:
         nothing = np.zeros(n, np.int64)
         return {"ties": nothing, "soft": np.zeros((n, 3)), "mass": np.zeros(n), "scored": nothing}
-    sums = [pl.col(*SOFT_COLUMNS, "mass", "tie").sum(), pl.col("mass").count().alias("scored")]
-    table = outcomes.group_by("item").agg(sums).sort("item")
+
+    def summed(name: str) -> NDArray[np.float64]:
+        values = outcomes[name].cast(pl.Float64).fill_null(0.0).to_numpy()
+        return np.bincount(place, weights=values, minlength=n).astype(np.float64)
+
     return {
-        "ties": table["tie"].to_numpy().astype(np.int64),
-        "soft": table.select(SOFT_COLUMNS).to_numpy().astype(np.float64),
-        "mass": table["mass"].to_numpy(),
-        "scored": table["scored"].to_numpy().astype(np.int64),
+        "ties": summed("tie").astype(np.int64),
+        "soft": np.stack([summed(name) for name in SOFT_COLUMNS], axis=1),
+        "mass": summed("mass"),
+        "scored": cross(place, n, outcomes["mass"].is_not_null().to_numpy(), 2)[:, 1],
     }
 
 

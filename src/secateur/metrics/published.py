@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from secateur.metrics.counts import item_columns
+from secateur.metrics.counts import Counts, item_columns
 from secateur.metrics.terms import ratio
 from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import role_codes
@@ -65,32 +65,28 @@ _SUMS = ("n", "n_valid", "stereotype", "unknown")
 _EPSILON = 1e-10
 
 
-def count_items(outcomes: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Answers counted per item.
+def count_items(counts: Counts) -> pl.DataFrame:
+    """The answers that published quantities are of.
 
     Args:
-        outcomes: From ``sampled_outcomes``, of one variant.
-        items: Rows of the table ``items``.
+        counts: Sampled answers of one variant.
 
     Returns:
         Columns ``ITEM_COUNTS``, one row per ambiguous item with roles that was asked, ordered by key: answers, those a
         parser could read, stereotype and unknown ones, and those at each letter.
     """
-    kept = _kept(items).select("item", pl.col("category").cast(pl.String))
-    outcome, letter = pl.col("outcome"), pl.col("letter")
-    return (
-        outcomes.lazy()
-        .group_by("item")
-        .agg(
-            pl.len().alias("n"),
-            (outcome != "unparsed").sum().alias("n_valid"),
-            *((outcome == name).sum().alias(name) for name in ("stereotype", "unknown")),
-            *((letter == place).sum().alias(f"at_{name}") for place, name in enumerate("abc")),
-        )
-        .join(kept.lazy(), on="item", how="inner")
-        .sort("item")
-        .select(pl.col(name).cast(kind) for name, kind in ITEM_COUNTS.items())
-        .collect()
+    kept = counts.of(condition="ambig").with_roles()
+    return pl.DataFrame(
+        {
+            "item": kept.item,
+            "category": pl.Series(kept.categories, dtype=pl.String).gather(kept.category),
+            "n": kept.answers,
+            "n_valid": kept.parsed,
+            "stereotype": kept.stereotype,
+            "unknown": kept.unknown,
+            **{f"at_{name}": kept.letters[:, place] for place, name in enumerate("abc")},
+        },
+        schema=ITEM_COUNTS,
     )
 
 

@@ -63,13 +63,27 @@ def metric_table(
         Columns ``METRIC_COLUMNS``; category "all" is over all items, each weighing the same. An undefined value is null
         and its reason stands in ``note``. Metrics of probabilities have rows only for outcomes with letter scores.
     """
+    return counted_metrics(
+        ((variant, readout, count_outcomes(frame, items)) for variant, readout, frame in outcomes), items, level=level
+    )
+
+
+def counted_metrics(
+    counted: Iterable[tuple[str, str, Counts]], items: pl.DataFrame, *, level: float = 0.95
+) -> pl.DataFrame:
+    """As ``metric_table``, of answers that are counted already.
+
+    Args:
+        counted: Variant, readout and the counts of one or several (label, readout) pairs.
+        items: Rows of the table ``items``.
+        level: Of the intervals.
+    """
     rows: list[dict[str, Any]] = []
-    for variant, readout, frame in outcomes:
-        counts = count_outcomes(frame, items)
+    for variant, readout, counts in counted:
         metrics = [
             metric
             for metric in METRICS.values()
-            if metric.over == "answers" and ("mass" in frame.columns or not metric.soft)
+            if metric.over == "answers" and (counts.with_scores or not metric.soft)
         ]
         for category, condition, chosen in _parts(counts, items, metrics):
             part = counts.of(category=category, condition=condition)

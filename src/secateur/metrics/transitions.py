@@ -31,7 +31,8 @@ from secateur.metrics.paired import put_beside
 from secateur.metrics.single import estimated
 from secateur.metrics.terms import Array, Terms, mean
 from secateur.records.frames import once_per_frame
-from secateur.records.places import asked_items
+from secateur.records.outcomes import ORDER_TYPE
+from secateur.records.places import asked_items, item_places
 from secateur.statistics.clustered import Contributions, clustered_interval
 from secateur.statistics.estimate import Estimate
 
@@ -159,7 +160,7 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
         flat = (sides[0] * size + sides[1])[with_roles]
         return cross(place[with_roles], n, flat, size * size).reshape(n, size, size)
 
-    never, became, orders = _paper_counts(dense, variant, pl.Series(facts["item"]))
+    never, became, orders = _paper_counts(dense, variant, items, asked)
     return Pairs(
         **{name: facts[name] for name in ("item", "category", "cluster", "condition", "has_roles", "categories")},
         pairs=np.bincount(place, minlength=n).astype(np.int64),
@@ -313,26 +314,23 @@ def flips(pairs: Pairs, *, level: float = 0.95) -> Estimate:
 
 
 def _paper_counts(
-    dense: pl.DataFrame, variant: pl.DataFrame, keys: pl.Series
+    dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFrame, asked: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[str, ...]]:
-    """Per item and order: never the stereotype when dense; and at least once in the variant. [n_items, n_orders]."""
-    both = _hits(dense).join(_hits(variant), on=["item", "order"], how="inner", suffix="_variant")
-    both = both.filter(pl.col("item").is_in(keys.implode()))
-    orders = tuple(sorted(both["order"].cast(pl.String).unique()))
-    place = np.searchsorted(keys.to_numpy(), both["item"].to_numpy())
-    column = both["order"].cast(pl.String).cast(pl.Enum(orders)).to_physical().to_numpy().astype(np.int64)
-    never = np.zeros((len(keys), len(orders)), np.bool_)
-    became = np.zeros_like(never)
-    clean = ~both["hit"].to_numpy()
-    never[place, column] = clean
-    became[place, column] = clean & both["hit_variant"].to_numpy()
-    return never, became, orders
+    """Per item and order: never the stereotype when dense; and at least once in the variant. [n_asked, n_orders]."""
+    (said, hit), (said_after, hit_after) = (_hits(frame, items) for frame in (dense, variant))
+    both = (said & said_after)[asked]
+    used = np.flatnonzero(both.any(axis=0))
+    never = (both & ~hit[asked])[:, used]
+    return never, never & hit_after[asked][:, used], tuple(ORDER_TYPE.categories.gather(used))
 
 
-@once_per_frame
-def _hits(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Whether any answer is the stereotype, per item and order."""
-    return outcomes.group_by("item", "order").agg(hit=(pl.col("outcome") == "stereotype").any())
+def _hits(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether there is an answer, and whether any is the stereotype, per item and order. [all items, all orders]."""
+    shape = (items.height, len(ORDER_TYPE.categories))
+    at = item_places(outcomes, items) * shape[1] + outcomes["order"].cast(ORDER_TYPE).to_physical().to_numpy()
+    hit = (outcomes["outcome"] == "stereotype").to_numpy()
+    said, stereotype = (np.bincount(part, minlength=shape[0] * shape[1]) > 0 for part in (at, at[hit]))
+    return said.reshape(shape), stereotype.reshape(shape)
 
 
 def _turned(pairs: Pairs, *, into: int | None = None, away: int | None = None) -> NDArray[np.int64]:

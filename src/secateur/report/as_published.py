@@ -14,7 +14,7 @@ import polars as pl
 
 from secateur.metrics import published
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import count_outcomes
+from secateur.metrics.counts import Counts, count_outcomes
 from secateur.records.outcomes import sampled_outcomes
 from secateur.records.parsers import PARSERS, Parser
 from secateur.report.data import FLOOR, OTHER, SAME, Published, Variant
@@ -76,25 +76,25 @@ class Reread:
         self._floors: dict[str, pl.DataFrame] = {}
         self._parsed: list[dict[str, Any]] = []
 
-    def add(self, variant: str, sampled: pl.DataFrame, outcomes: pl.DataFrame, *, floor: bool = False) -> None:
+    def add(self, variant: str, sampled: pl.DataFrame, counts: Counts, *, floor: bool = False) -> None:
         """Read a variant's answers again.
 
         Args:
             variant: Its key.
             sampled: Rows of the table ``sampled``.
-            outcomes: What the report's own parser made of them.
+            counts: What the report's own parser made of them.
             floor: Whether they are the dense model's with the floor seeds.
         """
-        frames = {self._readers.main.name: outcomes}
+        counted = {self._readers.main.name: counts}
         for name, parser in self._readers.others.items():
             if not floor or name == self._readers.published:
-                frames[name] = sampled_outcomes(sampled, self._items, parser)
+                counted[name] = count_outcomes(sampled_outcomes(sampled, self._items, parser), self._items)
         kept = self._floors if floor else self._counts
-        kept[variant] = published.count_items(frames[self._readers.published], self._items)
+        kept[variant] = published.count_items(counted[self._readers.published])
         if not floor:
             for name in SIDE_BY_SIDE:
-                if name in frames:
-                    self._parsed += self._set_beside(variant, name, frames[name])
+                if name in counted:
+                    self._parsed += self._set_beside(variant, name, counted[name].of(condition="ambig"))
 
     @property
     def parsed(self) -> pl.DataFrame:
@@ -156,8 +156,7 @@ class Reread:
             for draws, part, base in compared
         )
 
-    def _set_beside(self, variant: str, parser: str, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
-        counts = count_outcomes(outcomes, self._items).of(condition="ambig")
+    def _set_beside(self, variant: str, parser: str, counts: Counts) -> list[dict[str, Any]]:
         rows = []
         for name in PARSED_METRICS:
             estimate = METRICS[name].function(counts, level=self._level)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
+from secateur.metrics.counts import CONDITIONS, Counts
 from secateur.metrics.decomposition import PARTS, decompose, new_direction, share_interval
 from secateur.metrics.differences import (
     CORRECTED,
@@ -54,18 +54,14 @@ def main_pairs(
     return {key: pair_outcomes(frames[dense], frames[key], items) for key in compared.pairs}
 
 
-def count_beside(frames: Mapping[str, pl.DataFrame], items: pl.DataFrame, *, dense: str) -> dict[str, Beside]:
-    """Answers of every variant counted beside the dense model's; the dense model beside itself too.
+def put_all_beside(counted: Mapping[str, Counts], *, dense: str) -> dict[str, Beside]:
+    """Answers of every variant beside the dense model's; the dense model beside itself too.
 
     Args:
-        frames: Outcomes by variant, of one readout.
-        items: Rows of the table ``items``.
+        counted: Answers by variant, of one readout.
         dense: The dense variant's key.
     """
-    first = count_outcomes(frames[dense], items)
-    return {
-        key: put_beside(first, first if key == dense else count_outcomes(frame, items)) for key, frame in frames.items()
-    }
+    return {key: put_beside(counted[dense], counts) for key, counts in counted.items()}
 
 
 def change_rows(
@@ -81,7 +77,7 @@ def change_rows(
     """The primary metrics of each variant less the dense model's, and transitions less their floor.
 
     Args:
-        counted: From ``count_beside``.
+        counted: From ``put_all_beside``.
         compared: The same variants beside the dense model, with the floor.
         pairs: From ``main_pairs``.
         items: Rows of the table ``items``.
@@ -108,7 +104,7 @@ def placebo_rows(
     """The primary metrics of each placebo less the dense model's, over all items.
 
     Args:
-        counted: From ``count_beside``, of placebos.
+        counted: From ``put_all_beside``, of placebos.
         items: Rows of the table ``items``.
         dense: The dense variant's key.
         readout: What the readout is called.
@@ -151,7 +147,7 @@ def direction_rows(
     """Why the stereotype rate of ambiguous items changed, per variant, over all items and per category.
 
     Args:
-        counted: From ``count_beside``.
+        counted: From ``put_all_beside``.
         pairs: From ``main_pairs``.
         readout: What the readout is called.
         level: Of the two-sided intervals.
@@ -202,7 +198,7 @@ def dose_rows(counted: Mapping[str, Beside], *, readout: str) -> pl.DataFrame:
     """The stereotype share over all answers to ambiguous items, per variant and cluster: what a regression needs.
 
     Args:
-        counted: From ``count_beside``.
+        counted: From ``put_all_beside``.
         readout: What the readout is called.
 
     Returns:

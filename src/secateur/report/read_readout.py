@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from secateur.metrics.catalogue import WHOLE_ANSWERS
-from secateur.metrics.counts import CONDITIONS, NO_PARSED
+from secateur.metrics.counts import CONDITIONS, NO_PARSED, Counts, count_outcomes
 from secateur.metrics.differences import DIFFERENCE_COLUMNS
-from secateur.metrics.table import ALL, TRANSITION_COLUMNS, Compared, compare_variants, metric_table
+from secateur.metrics.table import ALL, TRANSITION_COLUMNS, Compared, compare_variants, counted_metrics
 from secateur.metrics.transitions import TransitionsBy, transition_counts, transition_excess
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, one_readout, read_answers
 from secateur.records.outcomes import role_codes
@@ -22,12 +22,12 @@ from secateur.report.changes import (
     DIRECTION_COLUMNS,
     DOSE_COLUMNS,
     change_rows,
-    count_beside,
     direction_rows,
     dose_rows,
     main_pairs,
     placebo_rows,
     placed,
+    put_all_beside,
 )
 from secateur.report.data import Published, Variant
 from secateur.report.matched import MATCHED_COLUMNS, matched_rows
@@ -133,12 +133,12 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
     items, level = reading.items, reading.level
     again = Reread(reading.readers, items, level=level)
     answers = _Answers(reading, number, readout, again)
-    unread = _Unread(answers, items)
+    unread = _Unread(answers)
     letters = {key: frames[LETTER] for key, frames in answers.frames.items() if LETTER in frames}
     return ReadoutRead(
         rows=answers.rows,
-        metrics=unread.mark(metric_table(answers.all(), items, level=level)),
-        letters=_letters(answers, items),
+        metrics=unread.mark(counted_metrics(answers.all(), items, level=level)),
+        letters=_letters(answers),
         beside=_compare(answers, readout, known.variants, items, unread, kl=known.by_variant("kl"), level=level),
         left_out=answers.left_out,
         published=again.published([v for v in known.variants if not v.placebo], known.by_variant("perplexity")),
@@ -153,6 +153,7 @@ class _Answers:
     def __init__(self, reading: Reading, number: int, readout: str, again: Reread) -> None:
         self.rows: dict[str, dict[str, int]] = {}
         self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
+        self.counts: dict[str, Mapping[str, Counts]] = {}
         self.floors: dict[str, pl.DataFrame] = {}
         self.letter_floors: dict[str, pl.DataFrame] = {}
         self.reworded: dict[str, dict[str, Mapping[str, pl.DataFrame]]] = {}
@@ -188,19 +189,20 @@ class _Answers:
             if LETTER in found.outcomes:
                 self.letter_floors[key] = found.outcomes[LETTER]
         else:
+            counts = {name: count_outcomes(frame, reading.items) for name, frame in found.outcomes.items()}
             if found.sampled is not None:
-                again.add(key, found.sampled, found.outcomes[SAMPLED])
+                again.add(key, found.sampled, counts[SAMPLED])
             if found.floor is not None and found.floor_rows is not None:
                 self.floors[key] = found.floor
-                again.add(key, found.floor_rows, found.floor, floor=True)
-            self.frames[key] = found.outcomes
+                again.add(key, found.floor_rows, count_outcomes(found.floor, reading.items), floor=True)
+            self.frames[key], self.counts[key] = found.outcomes, counts
             self.left_out += found.left_out
 
-    def all(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
-        """Variant, readout, outcomes."""
-        for key, frames in self.frames.items():
-            for readout, frame in frames.items():
-                yield key, readout, frame
+    def all(self) -> Iterator[tuple[str, str, Counts]]:
+        """Variant, readout, counts."""
+        for key, counted in self.counts.items():
+            for readout, counts in counted.items():
+                yield key, readout, counts
 
 
 class _Unread:
@@ -208,45 +210,43 @@ class _Unread:
 
     _PLACE = ("variant", "readout", "category", "condition")
 
-    def __init__(self, answers: _Answers, items: pl.DataFrame) -> None:
-        self._facts = items.filter(has_roles(items)).select("item", "category", "condition")
-        self._found = pl.concat(
-            [
-                pl.DataFrame(schema=dict.fromkeys(self._PLACE, pl.String)),
-                *(self._places(frame, key, readout) for key, readout, frame in answers.all()),
-            ]
-        )
+    def __init__(self, answers: _Answers) -> None:
+        self._found = self._frame(place for counted in answers.all() for place in self._places(*counted))
 
-    def mark(self, rows: pl.DataFrame, *, dense: str = "", baseline: pl.DataFrame | None = None) -> pl.DataFrame:
+    def mark(self, rows: pl.DataFrame, *, baseline: Counts | None = None) -> pl.DataFrame:
         """Write it into the notes of the metrics it concerns.
 
         Args:
-            rows: Of metrics or, with the next two, of pairs.
-            dense: The dense variant's key.
+            rows: Of metrics or, with the next one, of pairs.
             baseline: The dense model's answers in these pairs.
         """
         found = self._found
         if baseline is not None:
-            readouts = rows.select("variant", "readout").unique()
-            lost = self._places(baseline, dense, "").select("category", "condition").join(readouts, how="cross")
-            found = pl.concat([found, lost.select(self._PLACE)]).unique()
+            pairs = rows.select("variant", "readout").unique()
+            lost = [place for key, readout in pairs.iter_rows() for place in self._places(key, readout, baseline)]
+            found = pl.concat([found, self._frame(lost)]).unique()
         marked = rows.join(
             found.with_columns(unread=pl.lit(value=True)), on=self._PLACE, how="left", maintain_order="left"
         )
         says = pl.col("unread").is_not_null() & pl.col("value").is_not_null() & pl.col("metric").is_in(WHOLE_ANSWERS)
         return marked.with_columns(note=pl.when(says).then(pl.lit(NO_PARSED)).otherwise(pl.col("note"))).drop("unread")
 
-    def _places(self, frame: pl.DataFrame, key: str, readout: str) -> pl.DataFrame:
+    def _frame(self, places: Iterable[tuple[str, ...]]) -> pl.DataFrame:
+        return pl.DataFrame(list(places), dict.fromkeys(self._PLACE, pl.String), orient="row")
+
+    @staticmethod
+    def _places(key: str, readout: str, counts: Counts) -> Iterator[tuple[str, ...]]:
         """Categories and conditions that were asked and of which nothing was read."""
-        said = frame.select("item", read=pl.col("outcome") != "unparsed").join(self._facts, on="item")
-        by_category = said.group_by("category", "condition", maintain_order=True).agg(pl.col("read").any())
-        over_all = (
-            by_category.group_by("condition", maintain_order=True)
-            .agg(pl.col("read").any())
-            .with_columns(category=pl.lit(ALL))
-        )
-        both = pl.concat([by_category, over_all.select(by_category.columns)]).filter(~pl.col("read"))
-        return both.select(pl.lit(key).alias("variant"), pl.lit(readout).alias("readout"), "category", "condition")
+        kept = counts.with_roles()
+        at = (kept.condition, kept.category)
+        asked, read = (np.zeros((len(CONDITIONS), len(kept.categories)), np.bool_) for _ in range(2))
+        asked[at] = True
+        read[tuple(axis[kept.parsed > 0] for axis in at)] = True
+        for condition, found, said in zip(CONDITIONS, asked, read, strict=True):
+            if found.any() and not said.any():
+                yield key, readout, ALL, condition
+            for place in np.flatnonzero(found & ~said):
+                yield key, readout, kept.categories[place], condition
 
 
 def _compare(
@@ -267,6 +267,7 @@ def _compare(
     baseline, again = answers.frames[dense].get(readout), None
     if baseline is None:
         return NOTHING_BESIDE
+    paired = answers.counts[dense][readout]
     coupling = "the same question and order on both sides"
     if readout == LETTER and (again := answers.letter_floors.get(dense)) is not None:
         coupling += "; floor: dense asked again in batches that are cut otherwise"
@@ -275,6 +276,7 @@ def _compare(
         if dense in answers.floors:
             # The figure and its floor must both compare different seeds.
             baseline, again = answers.floors[dense], baseline
+            paired = count_outcomes(baseline, items)
             seeds = baseline["seed"].n_unique(), again["seed"].n_unique()
             coupling = (
                 f"dense drawn with {seeds[0]} floor seeds, the variant with {seeds[1]} main seeds; "
@@ -291,13 +293,14 @@ def _compare(
         for placebo in (False, True)
     )
     compared = compare_variants(baseline, frames, items, readout=readout, floor=again, level=level)
-    found = unread.mark(compared.rows, dense=dense, baseline=baseline)
-    whole = {dense: answers.frames[dense][readout], **dict(frames)}
-    own = main_pairs(whole, compared, items, dense=dense)
-    sides = count_beside(whole, items, dense=dense)
-    noisy = count_beside({dense: whole[dense], **dict(placebos)}, items, dense=dense)
+    counts = {key: counted[readout] for key, counted in answers.counts.items() if readout in counted}
+    own = main_pairs({dense: answers.frames[dense][readout], **dict(frames)}, compared, items, dense=dense)
+    sides, noisy = (
+        put_all_beside({key: counts[key] for key in (dense, *(key for key, _ in part))}, dense=dense)
+        for part in (frames, placebos)
+    )
     changed, shaken = (
-        unread.mark(placed(rows), dense=dense, baseline=whole[dense])
+        unread.mark(placed(rows), baseline=counts[dense])
         for rows in (
             change_rows(sides, compared, own, items, dense=dense, readout=readout, level=level),
             placebo_rows(noisy, items, dense=dense, readout=readout, level=level),
@@ -305,7 +308,7 @@ def _compare(
     )
     return BesideDense(
         coupling={readout: coupling},
-        pairs=_equal_seeds_only(found, baseline, dict(frames), again),
+        pairs=_equal_seeds_only(unread.mark(compared.rows, baseline=paired), baseline, dict(frames), again),
         moves=_moves(compared, dense=dense, readout=readout, level=level),
         changes=changed,
         directions=direction_rows(sides, own, readout=readout, level=level),
@@ -380,29 +383,21 @@ def _n_seeds(frame: pl.DataFrame | None) -> int:
     return 0 if frame is None or "seed" not in frame.columns else frame["seed"].n_unique()
 
 
-def _letters(answers: _Answers, items: pl.DataFrame) -> pl.DataFrame:
-    facts = items.select("item", "condition", has_roles=has_roles(items))
-    found = [pl.DataFrame(schema=_LETTERS)]
-    for key, readout, frame in answers.all():
-        if readout == LETTER and BY_ORDER in answers.frames[key]:
+def _letters(answers: _Answers) -> pl.DataFrame:
+    rows = []
+    for key, readout, counts in answers.all():
+        if readout == LETTER and BY_ORDER in answers.counts[key]:
             continue  # an average over orders stood at no letter
-        unparsed = pl.col("outcome") == "unparsed"
-        found.append(
-            frame.join(facts, on="item", how="left")
-            .group_by("condition", maintain_order=True)
-            .agg(
-                pl.len().alias("answers"),
-                *((pl.col("letter") == place).sum().alias(f"at_{name}") for place, name in enumerate("abc")),
-                (pl.col("letter").is_null() & ~unparsed).sum().alias("at_none"),
-                (unparsed & ~pl.col("nonfinite")).sum().alias("unparsed"),
-                pl.col("nonfinite").sum(),
-                pl.col("item").filter(~pl.col("has_roles")).n_unique().alias("items_left_out"),
-            )
-            .sort("condition")
-            .select(pl.lit(key).alias("variant"), pl.lit(readout).alias("readout"), pl.all())
-            .cast(_LETTERS)  # type: ignore[arg-type]
-        )
-    return pl.concat(found)
+        for condition in CONDITIONS:
+            part = counts.of(condition=condition)
+            if not part.n_items:
+                continue
+            at = part.letters.sum(axis=0).tolist()
+            unparsed, nonfinite = int(part.unparsed.sum()), int(part.nonfinite.sum())
+            none = part.n_answers - sum(at) - unparsed
+            left_out = int((~part.has_roles).sum())
+            rows.append((key, readout, condition, part.n_answers, *at, none, unparsed - nonfinite, nonfinite, left_out))
+    return pl.DataFrame(rows, _LETTERS, orient="row")
 
 
 def has_roles(items: pl.DataFrame) -> pl.Series:
