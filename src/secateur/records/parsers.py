@@ -82,14 +82,15 @@ def parse_answers(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = S
 def answer_codes(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = STRICT) -> NDArray[np.int64]:
     """As :func:`parse_answers`, as places in ``ANSWERS``. Shape [n_rows]."""
     encoded = answers["text"].cast(pl.String).to_arrow().dictionary_encode()
-    texts, text_of = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    # Not by Arrow's own way to NumPy, which imports pandas where there is one.
+    texts, text_of = encoded.dictionary.to_pylist(), np.from_dlpack(encoded.indices)
     said: NDArray[np.int64] = np.array([_code(parser.by_text(text)) for text in texts], np.int64)[text_of]
     open_ = np.flatnonzero(said == _UNDECIDED)
     if not len(open_):
         return said
     shown = _shown_options(items)
     asked = text_of[open_].astype(np.int64)
-    kind = shown.numbers[item_places(answers, items)[open_], order_numbers(answers.select("order")[open_])]
+    kind = shown.numbers[item_places(answers, items)[open_], order_numbers(answers)[open_]]
     undecided = np.unique(asked)
     alone, wanted = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.uint64)
     alone[undecided] = [_code(parser.by_options(texts[place], NO_OPTIONS)) for place in undecided]

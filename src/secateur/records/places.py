@@ -96,14 +96,17 @@ def _places(asked: NDArray[np.uint64], items: pl.DataFrame) -> NDArray[np.int64]
     return np.repeat(found.astype(np.int64), np.diff(heads, append=len(asked)))
 
 
+@once_per_frame
 def order_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Each row's order as its place in ``ALL_ORDERS``, [n_rows].
+    """Each row's order as its place in ``ALL_ORDERS``, [n_rows]; not to be changed.
 
     Raises:
         InputError: If an order does not exist.
     """
     refuse_unknown_orders(rows["order"])
-    return rows["order"].cast(pl.Enum(ALL_ORDERS)).to_physical().to_numpy().astype(np.int64)
+    found = rows["order"].cast(pl.Enum(ALL_ORDERS)).to_physical().to_numpy().astype(np.int64)
+    found.flags.writeable = False
+    return found
 
 
 @once_per_frame
