@@ -1,4 +1,4 @@
-"""Readouts read in processes of their own give what they give one after the other."""
+"""Readouts read, and figures drawn, in processes of their own give what they give one after the other."""
 
 import dataclasses
 from concurrent.futures.process import BrokenProcessPool
@@ -9,8 +9,9 @@ from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.errors import StoreDamagedError
 from secateur.records.store import Store
-from secateur.report import processes, read_model
+from secateur.report import processes
 from secateur.report.read import read_report_data
+from secateur.report.write import report_files
 
 MODELS = ("acme/one-2b", "acme/two-2b", "acme/three-2b")
 
@@ -23,7 +24,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def few_are_many(monkeypatch):
-    monkeypatch.setattr(read_model, "MANY", 1)
+    monkeypatch.setattr(processes, "MANY", 1)
 
 
 def frames(data):
@@ -59,13 +60,22 @@ def test_a_report_is_the_same_from_one_process_and_from_two(store, few_are_many)
     assert_same(alone, read_report_data(Store.open(store), processes=2))
 
 
+def test_every_file_of_a_report_is_the_same_from_one_process_and_from_two(tmp_path, few_are_many):
+    study = ScriptedStudy(methods=("random",), levels=(0.5,), templates=2, per_template=1)
+    data = read_report_data(Store.open(build(tmp_path / "one.store", study)))
+    alone, beside = (report_files(data, processes=number) for number in (1, 2))
+    assert [*alone] == [*beside]
+    assert [name for name in alone if alone[name] != beside[name]] == []
+    assert sum(name.endswith(".png") for name in alone) > 5
+
+
 def test_no_process_is_started_for_few_answers_or_if_one_is_to_do_it(store, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
     read_report_data(Store.open(store), processes=2)
-    monkeypatch.setattr(read_model, "MANY", 1)
+    monkeypatch.setattr(processes, "MANY", 1)
     read_report_data(Store.open(store), processes=1)
 
 

@@ -196,7 +196,7 @@ def report(
         typer.Option(
             "--processes",
             min=1,
-            help="In how many processes answers are read, where there are many; without it, one a processor.",
+            help="In how many processes a report of many answers is made; without it, one a processor.",
         ),
     ] = None,
 ) -> None:

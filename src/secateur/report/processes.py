@@ -1,4 +1,4 @@
-"""Parts of a report read at the same time, each in a process of its own: nearly all of it is Python."""
+"""Parts of a report made at the same time, in processes: nearly all of it is Python."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+MANY = 200_000
+"""Rows of a study below which starting a process takes longer than it saves."""
+
 
 def in_processes(
-    function: Callable[..., Result], first: object, parts: Sequence[tuple[Any, ...]], *, processes: int
+    function: Callable[..., Result], first: object, parts: Sequence[tuple[Any, ...]], *, rows: int, processes: int
 ) -> list[Result]:
     """``function(first, *part)`` of every part, in the order of the parts.
 
@@ -24,9 +27,10 @@ def in_processes(
         function: Of a module, and it needs nothing that was set in this process.
         first: Handed to a process once, so that it keeps what it works out.
         parts: What takes longest stands first.
-        processes: How many may work at a time; with one, or one part, it is done here.
+        rows: Of the study that the parts are of.
+        processes: How many may work at a time; with one, with one part, or with few rows it is done here.
     """
-    workers = min(processes, len(parts))
+    workers = min(processes, len(parts)) if rows >= MANY else 1
     if workers < 2:
         return [function(first, *part) for part in parts]
     # Not by forking: the threads of polars would be missing, and their locks held.
@@ -36,7 +40,7 @@ def in_processes(
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
             try:
                 return _results([pool.submit(_do, function, part) for part in parts])
-            except BaseException:  # nobody waits for the parts that are still being read
+            except BaseException:  # nobody waits for the parts that are still being made
                 for process in set(active_children()) - others:
                     process.terminate()
                 raise

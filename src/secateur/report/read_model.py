@@ -14,9 +14,6 @@ from secateur.report.read_readout import ReadoutRead, read_readout
 from secateur.report.read_variants import VariantsRead, read_variants
 from secateur.report.reading import Reading
 
-MANY = 200_000
-"""Answers of a plan below which starting a process takes longer than it saves."""
-
 
 @dataclass(frozen=True)
 class ModelRead:
@@ -64,7 +61,6 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     known = [read_variants(reading, number) for number in numbers]
     # What takes longest first.
     parts = [(number, readout, known[number]) for readout in (SAMPLED, LETTER) for number in numbers]
-    few = reading.n_answers < MANY
-    read = in_processes(read_readout, reading, parts, processes=1 if few else processes)
+    read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=processes)
     found = {(number, readout): part for (number, readout, _), part in zip(parts, read, strict=True)}
     return [ModelRead(known[number], [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]

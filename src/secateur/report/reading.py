@@ -51,7 +51,7 @@ class Reading:
         return {said["planned"] for said in self.store.variants()}
 
     @cached_property
-    def n_answers(self) -> int:
+    def n_rows(self) -> int:
         """Rows of the plan's cells, those of other plans in them too."""
         planned = {cell["cell"] for model in self.plan["models"] for cell in model["cells"]}
         return sum(sum(info.rows.values()) for cell, info in self.cells.items() if cell in planned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from secateur.report import figure as drawing
 from secateur.report import table as writing
 from secateur.report.claims import make_claims
 from secateur.report.data import ReportData
+from secateur.report.figure import Figure
 from secateur.report.figures import FIGURES
 from secateur.report.page import facts, render
+from secateur.report.processes import in_processes
 from secateur.report.read import read_report_data
 from secateur.report.table import to_plain
 from secateur.report.tables import TABLES
@@ -29,6 +32,9 @@ FORMAT = "secateur-report"
 VERSION = 1
 
 _OURS = re.compile(r"(index\.html|report\.json|(tables|figures)/[a-z0-9_]+\.[a-z]+)")
+
+
+_MOST_DRAWING = 4  # each starts with a second or two of imports, and holds all libraries in memory
 
 
 def write_report(
@@ -43,7 +49,7 @@ def write_report(
         out: Folder for the report; made if missing.
         parser: Which parser reads sampled answers.
         plan: Start of the plan's digest; the study run last if ``None``.
-        processes: As in ``read_report_data``.
+        processes: As in ``read_report_data``; figures are drawn in up to four of them.
 
     Returns:
         The page.
@@ -54,7 +60,7 @@ def write_report(
     """
     before = _check_folder(out)
     data = read_report_data(Store.open(store), parser=parser, plan=plan, processes=processes)
-    files = report_files(data)
+    files = report_files(data, processes=processes)
     write_json(out / MARKER, {"format": FORMAT, "version": VERSION, "files": sorted({*before, *files})})
     for name, content in files.items():
         write_bytes(out / name, content)
@@ -64,8 +70,13 @@ def write_report(
     return out / "index.html"
 
 
-def report_files(data: ReportData) -> dict[str, bytes]:
-    """Every file of a report by its path in the folder, the page last."""
+def report_files(data: ReportData, *, processes: int = 1) -> dict[str, bytes]:
+    """Every file of a report by its path in the folder, the page last.
+
+    Args:
+        data: What it is made from.
+        processes: In how many figures may be drawn, up to four.
+    """
     tables = {name: make(data) for name, make in TABLES.items()}
     claims = make_claims(data)
     files: dict[str, bytes] = {}
@@ -73,15 +84,15 @@ def report_files(data: ReportData) -> dict[str, bytes]:
         for ending, write in writing.FORMATS.items():
             files[f"tables/{name}.{ending}"] = write(table).encode()
     figures, svgs = {}, {}
-    with drawing.drawing():
-        for name, make_figure in FIGURES.items():
-            figures[name] = figure = make_figure(data)
-            if figure.canvas is None:
-                continue
-            for ending, draw in drawing.FORMATS.items():
-                files[f"figures/{name}.{ending}"] = draw(figure.canvas)
-            svgs[name] = files[f"figures/{name}.svg"]
     have, want = data.rows
+    drawn = in_processes(
+        _drawn, data, [(name,) for name in FIGURES], rows=have, processes=min(processes, _MOST_DRAWING)
+    )
+    for name, (figure, formats) in zip(FIGURES, drawn, strict=True):
+        figures[name] = figure
+        files |= {f"figures/{name}.{ending}": content for ending, content in formats.items()}
+        if formats:
+            svgs[name] = formats["svg"]
     said: dict[str, Plain] = {
         "format": FORMAT,
         "version": VERSION,
@@ -115,6 +126,15 @@ def report_files(data: ReportData) -> dict[str, bytes]:
     files["report.json"] = (text + "\n").encode("utf-8", "surrogatepass")
     files["index.html"] = render(data, claims, tables, figures, svgs).encode("utf-8", "replace")
     return files
+
+
+def _drawn(data: ReportData, name: str) -> tuple[Figure, dict[str, bytes]]:
+    """A figure without its canvas, and its files by their ending; none if there is nothing to draw."""
+    with drawing.drawing():
+        figure = FIGURES[name](data)
+        canvas = figure.canvas
+        files = {} if canvas is None else {ending: draw(canvas) for ending, draw in drawing.FORMATS.items()}
+    return replace(figure, canvas=None), files
 
 
 def _check_folder(out: Path) -> set[str]:
