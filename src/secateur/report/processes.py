@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
@@ -19,33 +19,37 @@ MANY = 200_000
 
 
 def in_processes(
-    function: Callable[..., Result], first: object, parts: Sequence[tuple[Any, ...]], *, rows: int, processes: int
+    function: Callable[..., Result], first: object, parts: Iterable[tuple[Any, ...]], *, rows: int, processes: int
 ) -> list[Result]:
     """``function(first, *part)`` of every part, in the order of the parts.
 
     Args:
         function: Of a module, and it needs nothing that was set in this process.
         first: Handed to a process once, so that it keeps what it works out.
-        parts: What takes longest stands first.
+        parts: What takes longest stands first. Processes start while they are still being found.
         rows: Of the study that the parts are of.
-        processes: How many may work at a time; with one, with one part, or with few rows it is done here.
+        processes: How many may work at a time; with one, or with few rows, it is done here.
     """
-    workers = min(processes, len(parts)) if rows >= MANY else 1
-    if workers < 2:
+    parts, asked = iter(parts), []
+    if processes < 2 or rows < MANY:
         return [function(first, *part) for part in parts]
     # Not by forking: the threads of polars would be missing, and their locks held.
     context = get_context("spawn")
     others = set(active_children())
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
             try:
-                return _results([pool.submit(_do, function, part) for part in parts])
+                futures = []
+                for part in parts:
+                    asked.append(part)
+                    futures.append(pool.submit(_do, function, part))
+                return _results(futures)
             except BaseException:  # nobody waits for the parts that are still being made
                 for process in set(active_children()) - others:
                     process.terminate()
                 raise
     except _NO_PROCESSES:
-        return [function(first, *part) for part in parts]
+        return [function(first, *part) for part in (*asked, *parts)]
 
 
 def _results(futures: list[Future[Result]]) -> list[Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import polars as pl
 
@@ -58,9 +59,10 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
         processes: In how many the answers may be read, where there are many.
     """
     numbers = range(len(reading.plan["models"]))
-    known = [read_variants(reading, number) for number in numbers]
     # What takes longest first.
-    parts = [(number, readout, known[number]) for readout in (SAMPLED, LETTER) for number in numbers]
+    order = [(number, readout) for readout in (SAMPLED, LETTER) for number in numbers]
+    known = cache(partial(read_variants, reading))
+    parts = ((number, readout, known(number)) for number, readout in order)
     read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=processes)
-    found = {(number, readout): part for (number, readout, _), part in zip(parts, read, strict=True)}
-    return [ModelRead(known[number], [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]
+    found = dict(zip(order, read, strict=True))
+    return [ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]
