@@ -9,7 +9,7 @@ from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.errors import StoreDamagedError
 from secateur.records.store import Store
-from secateur.report import processes
+from secateur.report import processes, read_model
 from secateur.report.read import read_report_data
 from secateur.report.write import report_files
 
@@ -96,6 +96,19 @@ def test_if_a_process_dies_the_report_is_made_without(store, few_are_many, monke
     alone = read_report_data(Store.open(store))
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
     assert_same(alone, read_report_data(Store.open(store), processes=2))
+
+
+def test_what_goes_wrong_while_parts_are_found_is_said_and_nothing_is_left_out(store, few_are_many, monkeypatch):
+    real = read_model.read_variants
+
+    def failing(reading, number):
+        if number == 1:
+            raise PermissionError("not yours")
+        return real(reading, number)
+
+    monkeypatch.setattr(read_model, "read_variants", failing)
+    with pytest.raises(PermissionError, match="not yours"):
+        read_report_data(Store.open(store), processes=2)
 
 
 def test_what_is_wrong_with_a_store_is_said_as_ever(tmp_path, few_are_many):

@@ -19,37 +19,38 @@ MANY = 200_000
 
 
 def in_processes(
-    function: Callable[..., Result], first: object, parts: Iterable[tuple[Any, ...]], *, rows: int, processes: int
+    function: Callable[..., Result],
+    first: object,
+    parts: Callable[[], Iterable[tuple[Any, ...]]],
+    *,
+    rows: int,
+    processes: int,
 ) -> list[Result]:
     """``function(first, *part)`` of every part, in the order of the parts.
 
     Args:
         function: Of a module, and it needs nothing that was set in this process.
         first: Handed to a process once, so that it keeps what it works out.
-        parts: What takes longest stands first. Processes start while they are still being found.
+        parts: Gives them, what takes longest first. Processes start while the others are still being found; it is
+            called again if they fail.
         rows: Of the study that the parts are of.
         processes: How many may work at a time; with one, or with few rows, it is done here.
     """
-    parts, asked = iter(parts), []
     if processes < 2 or rows < MANY:
-        return [function(first, *part) for part in parts]
+        return [function(first, *part) for part in parts()]
     # Not by forking: the threads of polars would be missing, and their locks held.
     context = get_context("spawn")
     others = set(active_children())
     try:
         with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
             try:
-                futures = []
-                for part in parts:
-                    asked.append(part)
-                    futures.append(pool.submit(_do, function, part))
-                return _results(futures)
+                return _results([pool.submit(_do, function, part) for part in parts()])
             except BaseException:  # nobody waits for the parts that are still being made
                 for process in set(active_children()) - others:
                     process.terminate()
                 raise
     except _NO_PROCESSES:
-        return [function(first, *part) for part in (*asked, *parts)]
+        return [function(first, *part) for part in parts()]
 
 
 def _results(futures: list[Future[Result]]) -> list[Result]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -62,7 +62,10 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     # What takes longest first.
     order = [(number, readout) for readout in (SAMPLED, LETTER) for number in numbers]
     known = cache(partial(read_variants, reading))
-    parts = ((number, readout, known(number)) for number, readout in order)
+
+    def parts() -> Iterator[tuple[int, str, VariantsRead]]:
+        return ((number, readout, known(number)) for number, readout in order)
+
     read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=processes)
     found = dict(zip(order, read, strict=True))
     return [ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]

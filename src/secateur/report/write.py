@@ -86,7 +86,7 @@ def report_files(data: ReportData, *, processes: int = 1) -> dict[str, bytes]:
     figures, svgs = {}, {}
     have, want = data.rows
     drawn = in_processes(
-        _drawn, data, [(name,) for name in FIGURES], rows=have, processes=min(processes, _MOST_DRAWING)
+        _drawn, data, lambda: [(name,) for name in FIGURES], rows=have, processes=min(processes, _MOST_DRAWING)
     )
     for name, (figure, formats) in zip(FIGURES, drawn, strict=True):
         figures[name] = figure
