@@ -10,6 +10,7 @@ from tests.report.scripted_study import ScriptedStudy, build
 from secateur.errors import StoreDamagedError
 from secateur.records.store import Store
 from secateur.report import processes, read_model
+from secateur.report.data import NOT_RUN
 from secateur.report.read import read_report_data
 from secateur.report.write import report_files
 
@@ -18,7 +19,14 @@ MODELS = ("acme/one-2b", "acme/two-2b", "acme/three-2b")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    study = ScriptedStudy(models=MODELS, methods=("random", "wanda"), levels=(0.5,), templates=3, per_template=2)
+    study = ScriptedStudy(
+        models=MODELS,
+        methods=("random", "wanda"),
+        levels=(0.5,),
+        templates=3,
+        per_template=2,
+        wordings=("terse-v1",),
+    )
     return build(tmp_path_factory.mktemp("stores") / "three.store", study)
 
 
@@ -41,12 +49,8 @@ def frames(data):
 
 def assert_same(one, other):
     assert one.variants == other.variants
-    assert (one.protocol, one.coupling, one.left_out, one.states) == (
-        other.protocol,
-        other.coupling,
-        other.left_out,
-        other.states,
-    )
+    for name in ("protocol", "coupling", "left_out", "states", "wording_states"):
+        assert getattr(one, name) == getattr(other, name), name
     mine, theirs = frames(one), frames(other)
     assert mine.keys() == theirs.keys()
     assert len(mine) > 15
@@ -57,6 +61,8 @@ def assert_same(one, other):
 def test_a_report_is_the_same_from_one_process_and_from_two(store, few_are_many):
     alone = read_report_data(Store.open(store))
     assert {variant.model_name for variant in alone.variants} == set(MODELS)
+    assert NOT_RUN not in {state.name for state in alone.wording_states.values()}
+    assert alone.wording_states.keys() == {(variant.key, "terse-v1") for variant in alone.variants}
     assert_same(alone, read_report_data(Store.open(store), processes=2))
 
 

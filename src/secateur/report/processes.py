@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable
@@ -10,6 +11,8 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -31,7 +34,7 @@ def in_processes(
     Args:
         function: Of a module, and it needs nothing that was set in this process.
         first: Handed to a process once, so that it keeps what it works out.
-        parts: Gives them, what takes longest first. Processes start while the others are still being found; it is
+        parts: Gives them, best what takes longest first. Processes start while the others are still being found; it is
             called again if they fail.
         rows: Of the study that the parts are of.
         processes: How many may work at a time; with one, or with few rows, it is done here.
@@ -42,13 +45,18 @@ def in_processes(
     context = get_context("spawn")
     others = set(active_children())
     try:
-        with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(first,)) as pool:
-            try:
-                return _results([pool.submit(_do, function, part) for part in parts()])
-            except BaseException:  # nobody waits for the parts that are still being made
-                for process in set(active_children()) - others:
-                    process.terminate()
-                raise
+        with TemporaryDirectory(prefix="secateur-", ignore_cleanup_errors=True) as folder:
+            # By a file: what is handed to a process that starts holds this one up until the other has imported all.
+            shared = Path(folder) / "first"
+            shared.write_bytes(pickle.dumps(first))
+            most = min(processes, _MOST)
+            with ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,)) as pool:
+                try:
+                    return _results([pool.submit(_do, function, part) for part in parts()])
+                except BaseException:  # nobody waits for the parts that are still being made
+                    for process in set(active_children()) - others:
+                        process.terminate()
+                    raise
     except _NO_PROCESSES:
         return [function(first, *part) for part in parts()]
 
@@ -64,6 +72,7 @@ def _results(futures: list[Future[Result]]) -> list[Result]:
 
 
 _LOOK_UP = 0.2
+_MOST = 61  # Windows waits for no more
 _NO_PROCESSES = (BrokenProcessPool, MemoryError, OSError, ImportError, NotImplementedError)
 """What it looks like where processes cannot be started, or one was killed, most likely for its memory. What is wrong
 with a store is none of these."""
@@ -71,12 +80,12 @@ with a store is none of these."""
 _FIRST: list[object] = []
 
 
-def _begin(first: object) -> None:
-    """Leave with the process that started this one, and at Ctrl-C without a traceback: it says what there is to say."""
+def _begin(shared: Path) -> None:
+    """Keep what all parts need. Leave with the process that started this one, and at Ctrl-C without a traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with, args=[parent_process()], daemon=True).start()
-    _FIRST[:] = [first]
+    _FIRST[:] = [pickle.loads(shared.read_bytes())]
 
 
 def _do(function: Callable[..., Result], part: tuple[Any, ...]) -> Result:

@@ -15,7 +15,7 @@ from secateur.items.clusters import effective_number
 from secateur.metrics.counts import CONDITIONS
 from secateur.metrics.table import ALL
 from secateur.records.answers import LETTER, SAMPLED
-from secateur.records.outcomes import MIN_LETTER_MASS
+from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import together
@@ -23,7 +23,6 @@ from secateur.report.changes import correct_changes
 from secateur.report.data import ReportData
 from secateur.report.matched import correct_matched
 from secateur.report.read_model import read_models
-from secateur.report.read_readout import has_roles
 from secateur.report.reading import Reading
 from secateur.report.states import find_states
 from secateur.report.wordings import correct_reworded
@@ -47,8 +46,8 @@ def read_report_data(
         min_mass: Letter mass below which a letter answer is unparsed.
         level: Of the intervals.
         processes: In how many answers may be read, where there are many. With more than one, a script that calls
-            this keeps its own doings behind ``if __name__ == "__main__"``, and parsers and metrics that it added are
-            not known.
+            this keeps its own doings behind ``if __name__ == "__main__"``, and parsers, metrics and figures that it
+            added are not known.
 
     Raises:
         InputError: If there is no such parser or plan.
@@ -174,7 +173,7 @@ def _item_counts(items: pl.DataFrame) -> pl.DataFrame:
         "category",
         "condition",
         pl.concat_str("benchmark", "category", "cluster", separator="\0").alias("cluster"),
-        has_roles=has_roles(items),
+        has_roles=_has_roles(items),
     )
     rows = []
     for condition in CONDITIONS:
@@ -198,3 +197,8 @@ def _item_counts(items: pl.DataFrame) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows)
+
+
+def _has_roles(items: pl.DataFrame) -> pl.Series:
+    """Which items metrics of roles use: those with exactly one stereotype option."""
+    return pl.Series((role_codes(items) == 0).sum(axis=1) == 1)

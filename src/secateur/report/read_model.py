@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 
 import polars as pl
@@ -31,7 +31,7 @@ class ModelRead:
     @property
     def variants(self) -> list[Variant]:
         """Its variants, with the rows that are there."""
-        return [replace(variant, rows=self._rows(variant)) for variant in self.known.variants]
+        return self.known.with_rows(*(part.rows for part in self.readouts))
 
     @property
     def metrics(self) -> list[pl.DataFrame]:
@@ -42,13 +42,6 @@ class ModelRead:
     def left_out(self) -> int:
         """Items that lack some of the orders."""
         return sum(part.left_out for part in self.readouts)
-
-    def _rows(self, variant: Variant) -> dict[str, tuple[int, int]]:
-        found: dict[str, int] = {}
-        for part in self.readouts:
-            for table, count in part.rows.get(variant.key, {}).items():
-                found[table] = found.get(table, 0) + count
-        return {table: (found.get(table, have), want) for table, (have, want) in variant.rows.items()}
 
 
 def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
@@ -66,6 +59,7 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     def parts() -> Iterator[tuple[int, str, VariantsRead]]:
         return ((number, readout, known(number)) for number, readout in order)
 
-    read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=processes)
+    asked = len(numbers) * sum(bool(reading.plan.get(readout)) for readout in (SAMPLED, LETTER))
+    read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=min(processes, asked))
     found = dict(zip(order, read, strict=True))
     return [ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]

@@ -15,7 +15,6 @@ from secateur.metrics.differences import DIFFERENCE_COLUMNS
 from secateur.metrics.table import ALL, TRANSITION_COLUMNS, Compared, compare_variants, counted_metrics
 from secateur.metrics.transitions import TransitionsBy, transition_counts, transition_excess
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, one_readout, read_answers
-from secateur.records.outcomes import role_codes
 from secateur.records.tables import QUESTIONS
 from secateur.report.as_published import Reread
 from secateur.report.changes import (
@@ -143,7 +142,7 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
         left_out=answers.left_out,
         published=again.published([v for v in known.variants if not v.placebo], known.by_variant("perplexity")),
         parsed=again.parsed,
-        reworded=reworded(letters, answers.reworded, known.variants, items, level=level),
+        reworded=reworded(letters, answers.reworded, known.with_rows(answers.rows), items, level=level),
     )
 
 
@@ -154,14 +153,15 @@ class _Answers:
         self.rows: dict[str, dict[str, int]] = {}
         self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
         self.counts: dict[str, Mapping[str, Counts]] = {}
-        self.floors: dict[str, pl.DataFrame] = {}
+        self.floors: dict[str, tuple[pl.DataFrame, Counts]] = {}
         self.letter_floors: dict[str, pl.DataFrame] = {}
         self.reworded: dict[str, dict[str, Mapping[str, pl.DataFrame]]] = {}
         self.left_out = 0
         plan = one_readout(reading.plan, readout)
         model = plan["models"][number]
         for entry in model["cells"]:
-            if entry["task"] in QUESTIONS:
+            # Other words and the floor of letters are asked by letter alone.
+            if entry["task"] == "ask" or (readout == LETTER and entry["task"] in QUESTIONS):
                 self._read(reading, plan, model, entry, again)
 
     def _read(
@@ -193,8 +193,8 @@ class _Answers:
             if found.sampled is not None:
                 again.add(key, found.sampled, counts[SAMPLED])
             if found.floor is not None and found.floor_rows is not None:
-                self.floors[key] = found.floor
-                again.add(key, found.floor_rows, count_outcomes(found.floor, reading.items), floor=True)
+                self.floors[key] = found.floor, count_outcomes(found.floor, reading.items)
+                again.add(key, found.floor_rows, self.floors[key][1], floor=True)
             self.frames[key], self.counts[key] = found.outcomes, counts
             self.left_out += found.left_out
 
@@ -275,8 +275,8 @@ def _compare(
         coupling = "both sides drawn with the same seeds"
         if dense in answers.floors:
             # The figure and its floor must both compare different seeds.
-            baseline, again = answers.floors[dense], baseline
-            paired = count_outcomes(baseline, items)
+            again = baseline
+            baseline, paired = answers.floors[dense]
             seeds = baseline["seed"].n_unique(), again["seed"].n_unique()
             coupling = (
                 f"dense drawn with {seeds[0]} floor seeds, the variant with {seeds[1]} main seeds; "
@@ -398,8 +398,3 @@ def _letters(answers: _Answers) -> pl.DataFrame:
             left_out = int((~part.has_roles).sum())
             rows.append((key, readout, condition, part.n_answers, *at, none, unparsed - nonfinite, nonfinite, left_out))
     return pl.DataFrame(rows, _LETTERS, orient="row")
-
-
-def has_roles(items: pl.DataFrame) -> pl.Series:
-    """Which items metrics of roles use: those with exactly one stereotype option."""
-    return pl.Series((role_codes(items) == 0).sum(axis=1) == 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -46,6 +46,22 @@ class VariantsRead:
     protocol: Mapping[str, Any]
     metrics: pl.DataFrame
     layers: pl.DataFrame
+
+    def with_rows(self, *parts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
+        """The variants, with rows of answers that are there.
+
+        Args:
+            parts: Variant -> what its rows are counted as -> how many there are; of several readouts they add up.
+        """
+
+        def there(key: str, name: str, have: int) -> int:
+            found = [part[key][name] for part in parts if name in part.get(key, {})]
+            return sum(found) if found else have
+
+        return [
+            replace(v, rows={name: (there(v.key, name, have), want) for name, (have, want) in v.rows.items()})
+            for v in self.variants
+        ]
 
     def by_variant(self, metric: str) -> dict[str, float | None]:
         """Variant -> the value of a metric of text."""

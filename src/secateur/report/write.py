@@ -34,7 +34,8 @@ VERSION = 1
 _OURS = re.compile(r"(index\.html|report\.json|(tables|figures)/[a-z0-9_]+\.[a-z]+)")
 
 
-_MOST_DRAWING = 4  # each starts with a second or two of imports, and holds all libraries in memory
+_MOST_DRAWING = 4
+"""Processes that draw figures: each starts with a second or two of imports, and holds all libraries in memory."""
 
 
 def write_report(
@@ -49,7 +50,7 @@ def write_report(
         out: Folder for the report; made if missing.
         parser: Which parser reads sampled answers.
         plan: Start of the plan's digest; the study run last if ``None``.
-        processes: As in ``read_report_data``; figures are drawn in up to four of them.
+        processes: As in ``read_report_data``; figures are drawn in up to four of them, which know those of ``FIGURES``.
 
     Returns:
         The page.
