@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import InputError
 from secateur.records.frames import once_per_frame
-from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, role_codes
+from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, has_roles, role_codes
 from secateur.records.places import asked_items
 from secateur.statistics.clustered import Clusters
 from secateur.statistics.estimate import Estimate
@@ -241,7 +241,7 @@ def _item_facts(items: pl.DataFrame) -> tuple[dict[str, NDArray[Any]], tuple[str
         "cluster": (_cluster_names(items).rank("dense").cast(pl.Int64) - 1).to_numpy(),
         "polarity": _codes(items, "polarity", POLARITIES).to_numpy(),
         "condition": _codes(items, "condition", CONDITIONS).to_numpy(),
-        "has_roles": (roles == 0).sum(axis=1) == 1,
+        "has_roles": has_roles(items),
         "right_role": np.take_along_axis(roles, labels[:, None], axis=1)[:, 0],
         "label": labels,
     }

@@ -16,7 +16,7 @@ from secateur.metrics.metric import Metric, Over
 from secateur.metrics.paired import Beside, Difference, Weighting, put_beside
 from secateur.metrics.single import ONE_CLUSTER
 from secateur.metrics.transitions import Pairs, gained_and_lost
-from secateur.records.outcomes import role_codes
+from secateur.records.outcomes import has_roles, role_codes
 from secateur.statistics.clustered import clustered_interval, clustered_p, cr2
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.multiple import benjamini_hochberg, holm
@@ -365,8 +365,7 @@ def stereotyped_groups(keys: NDArray[np.uint64], items: pl.DataFrame) -> NDArray
     option = (roles == wanted[:, None]).argmax(axis=1)
     group = np.take_along_axis(names, option[:, None], axis=1)[:, 0].astype(str)
     category = items["category"].cast(pl.String).to_numpy().astype(str)
-    known = (roles == 0).sum(axis=1) == 1
-    label = np.where(known, np.char.add(np.char.add(category, ": "), group), "")
+    label = np.where(has_roles(items), np.char.add(np.char.add(category, ": "), group), "")
     stored = items["item"].to_numpy()
     order = np.argsort(stored)
     return np.asarray(label[order[np.searchsorted(stored, keys, sorter=order)]], np.str_)

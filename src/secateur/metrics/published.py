@@ -19,8 +19,7 @@ import polars as pl
 
 from secateur.metrics.counts import Counts, item_columns
 from secateur.metrics.terms import ratio
-from secateur.records.frames import once_per_frame
-from secateur.records.outcomes import role_codes
+from secateur.records.outcomes import has_roles
 from secateur.statistics.clustered import (
     DRAWS,
     EXACT_CLUSTERS,
@@ -92,7 +91,7 @@ def count_items(counts: Counts) -> pl.DataFrame:
 
 def left_out(items: pl.DataFrame) -> int:
     """Ambiguous items without roles, which no published quantity counts here."""
-    return items.filter(pl.col("condition") == "ambig").height - _kept(items).height
+    return int(((items["condition"] == "ambig").to_numpy() & ~has_roles(items)).sum())
 
 
 def rates(counts: pl.DataFrame, *, dense: str, level: float = 0.95) -> pl.DataFrame:
@@ -462,13 +461,6 @@ def with_variant(frames: Iterable[tuple[str, pl.DataFrame]]) -> pl.DataFrame:
     """Frames of several variants as one, with the column ``variant``."""
     parts = [frame.select(pl.lit(name).alias("variant"), pl.all()) for name, frame in frames]
     return pl.concat([pl.DataFrame(schema={"variant": pl.String, **ITEM_COUNTS}), *parts])
-
-
-@once_per_frame
-def _kept(items: pl.DataFrame) -> pl.DataFrame:
-    """Ambiguous items with exactly one stereotype option."""
-    with_roles = pl.Series((role_codes(items) == 0).sum(axis=1) == 1)
-    return items.filter(with_roles & (items["condition"] == "ambig"))
 
 
 def _compared(base: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from secateur.metrics.metric import BOTH, Metric
 from secateur.metrics.paired import put_beside
 from secateur.metrics.single import estimated
 from secateur.metrics.terms import Array, Terms, mean
-from secateur.records.frames import once_per_frame
+from secateur.records.frames import kept_lately, once_per_frame
 from secateur.records.outcomes import ORDER_TYPE
 from secateur.records.places import asked_items, item_places
 from secateur.statistics.clustered import Contributions, clustered_interval
@@ -326,6 +326,18 @@ def _paper_counts(
 
 def _hits(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether there is an answer, and whether any is the stereotype, per item and order. [all items, all orders]."""
+
+    def same(known: tuple[pl.DataFrame, pl.DataFrame]) -> bool:
+        return known[0] is outcomes and known[1] is items
+
+    # One dense model stands beside many variants.
+    return kept_lately(_LATELY, (outcomes, items), same, lambda: _find_hits(outcomes, items))
+
+
+_LATELY: list[tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[NDArray[np.bool_], NDArray[np.bool_]]]] = []
+
+
+def _find_hits(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     shape = (items.height, len(ORDER_TYPE.categories))
     at = item_places(outcomes, items) * shape[1] + outcomes["order"].cast(ORDER_TYPE).to_physical().to_numpy()
     hit = (outcomes["outcome"] == "stereotype").to_numpy()

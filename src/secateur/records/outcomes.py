@@ -73,6 +73,11 @@ def role_codes(items: pl.DataFrame) -> NDArray[np.int64]:
     return roles
 
 
+def has_roles(items: pl.DataFrame) -> NDArray[np.bool_]:
+    """Which items metrics of roles use: those with exactly one stereotype option. Shape [n_items]."""
+    return np.asarray((role_codes(items) == 0).sum(axis=1) == 1)
+
+
 def letter_outcomes(letter: pl.DataFrame, items: pl.DataFrame, *, min_mass: float) -> pl.DataFrame:
     """The outcome of each row of letter scores: the letter with the largest log-probability.
 

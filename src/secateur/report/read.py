@@ -15,7 +15,7 @@ from secateur.items.clusters import effective_number
 from secateur.metrics.counts import CONDITIONS
 from secateur.metrics.table import ALL
 from secateur.records.answers import LETTER, SAMPLED
-from secateur.records.outcomes import MIN_LETTER_MASS, role_codes
+from secateur.records.outcomes import MIN_LETTER_MASS, has_roles
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import LOG_FILE, Store
 from secateur.report.as_published import together
@@ -173,7 +173,7 @@ def _item_counts(items: pl.DataFrame) -> pl.DataFrame:
         "category",
         "condition",
         pl.concat_str("benchmark", "category", "cluster", separator="\0").alias("cluster"),
-        has_roles=_has_roles(items),
+        has_roles=pl.Series(has_roles(items)),
     )
     rows = []
     for condition in CONDITIONS:
@@ -197,8 +197,3 @@ def _item_counts(items: pl.DataFrame) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows)
-
-
-def _has_roles(items: pl.DataFrame) -> pl.Series:
-    """Which items metrics of roles use: those with exactly one stereotype option."""
-    return pl.Series((role_codes(items) == 0).sum(axis=1) == 1)

@@ -133,7 +133,7 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
     again = Reread(reading.readers, items, level=level)
     answers = _Answers(reading, number, readout, again)
     unread = _Unread(answers)
-    letters = {key: frames[LETTER] for key, frames in answers.frames.items() if LETTER in frames}
+    letters = answers.of(LETTER)
     return ReadoutRead(
         rows=answers.rows,
         metrics=unread.mark(counted_metrics(answers.all(), items, level=level)),
@@ -142,7 +142,7 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
         left_out=answers.left_out,
         published=again.published([v for v in known.variants if not v.placebo], known.by_variant("perplexity")),
         parsed=again.parsed,
-        reworded=reworded(letters, answers.reworded, known.with_rows(answers.rows), items, level=level),
+        reworded=reworded(*letters, answers.reworded, known.with_rows(answers.rows), items, level=level),
     )
 
 
@@ -197,6 +197,11 @@ class _Answers:
                 again.add(key, found.floor_rows, self.floors[key][1], floor=True)
             self.frames[key], self.counts[key] = found.outcomes, counts
             self.left_out += found.left_out
+
+    def of(self, readout: str) -> tuple[dict[str, pl.DataFrame], dict[str, Counts]]:
+        """Outcomes by variant, and the same counted."""
+        frames = {key: found[readout] for key, found in self.frames.items() if readout in found}
+        return frames, {key: self.counts[key][readout] for key in frames}
 
     def all(self) -> Iterator[tuple[str, str, Counts]]:
         """Variant, readout, counts."""
@@ -264,10 +269,10 @@ def _compare(
     Placebos are counted only to set others beside them at the same KL.
     """
     dense = next(variant.key for variant in variants if variant.dense)
-    baseline, again = answers.frames[dense].get(readout), None
-    if baseline is None:
+    outcomes, counts = answers.of(readout)
+    if dense not in outcomes:
         return NOTHING_BESIDE
-    paired = answers.counts[dense][readout]
+    baseline, paired, again = outcomes[dense], counts[dense], None
     coupling = "the same question and order on both sides"
     if readout == LETTER and (again := answers.letter_floors.get(dense)) is not None:
         coupling += "; floor: dense asked again in batches that are cut otherwise"
@@ -283,21 +288,17 @@ def _compare(
                 "floor: dense with the floor seeds against dense with the main seeds"
             )
     frames, placebos = (
-        [
-            (variant.key, frame)
+        {
+            variant.key: outcomes[variant.key]
             for variant in variants
-            if not variant.dense
-            and variant.placebo is placebo
-            and (frame := answers.frames[variant.key].get(readout)) is not None
-        ]
+            if not variant.dense and variant.placebo is placebo and variant.key in outcomes
+        }
         for placebo in (False, True)
     )
-    compared = compare_variants(baseline, frames, items, readout=readout, floor=again, level=level)
-    counts = {key: counted[readout] for key, counted in answers.counts.items() if readout in counted}
-    own = main_pairs({dense: answers.frames[dense][readout], **dict(frames)}, compared, items, dense=dense)
+    compared = compare_variants(baseline, frames.items(), items, readout=readout, floor=again, level=level)
+    own = main_pairs(outcomes, compared, items, dense=dense)
     sides, noisy = (
-        put_all_beside({key: counts[key] for key in (dense, *(key for key, _ in part))}, dense=dense)
-        for part in (frames, placebos)
+        put_all_beside({key: counts[key] for key in (dense, *part)}, dense=dense) for part in (frames, placebos)
     )
     changed, shaken = (
         unread.mark(placed(rows), baseline=counts[dense])
@@ -308,7 +309,7 @@ def _compare(
     )
     return BesideDense(
         coupling={readout: coupling},
-        pairs=_equal_seeds_only(unread.mark(compared.rows, baseline=paired), baseline, dict(frames), again),
+        pairs=_equal_seeds_only(unread.mark(compared.rows, baseline=paired), baseline, frames, again),
         moves=_moves(compared, dense=dense, readout=readout, level=level),
         changes=changed,
         directions=direction_rows(sides, own, readout=readout, level=level),

@@ -68,6 +68,7 @@ class Reworded:
 
 def reworded(
     main: Mapping[str, pl.DataFrame],
+    counts: Mapping[str, Counts],
     others: Mapping[str, Mapping[str, Mapping[str, pl.DataFrame]]],
     variants: Sequence[Variant],
     items: pl.DataFrame,
@@ -78,6 +79,7 @@ def reworded(
 
     Args:
         main: Outcomes of the letter readout by variant.
+        counts: The same counted.
         others: Wording -> variant -> outcomes by readout.
         variants: Of one model, dense first.
         items: Rows of the table ``items``.
@@ -86,7 +88,6 @@ def reworded(
     levels: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     states: dict[tuple[str, str], State] = {}
-    counts = {key: count_outcomes(frame, items) for key, frame in main.items()} if others else {}
     dense = next(variant.key for variant in variants if variant.dense)
     for wording, asked in others.items():
         there = {key: frames[LETTER] for key, frames in asked.items() if LETTER in frames}
