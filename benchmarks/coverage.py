@@ -43,10 +43,11 @@ from scipy import stats
 
 from measuring import load_average
 from secateur.statistics import difference_of_shares, wilson
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval, cr2, sign_flip
+from secateur.statistics.clustered import Contributions, clustered_interval, cr2, sign_flip
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.naive import mcnemar_mid_p
 from secateur.statistics.published import chi_squared
+from secateur.statistics.samples import Clusters
 from secateur.statistics.verdict import Verdict, judge
 
 SEED = 20261124

@@ -21,7 +21,8 @@ import numpy as np
 from coverage import INSIDE, MARGIN, Band, Scenario, clusters_of, conduct, draw, told
 from numpy.typing import NDArray
 
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.clustered import Contributions, clustered_interval
+from secateur.statistics.samples import Clusters
 from secateur.study.looks import clusters_by, looks_at
 
 SEED = 20261127

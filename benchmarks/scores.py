@@ -27,6 +27,7 @@ from coverage import CLUSTERS, SEED, Band, beta, clusters_of, conduct, told
 from numpy.typing import NDArray
 
 from secateur.metrics.counts import PerItem
+from secateur.metrics.parts import Parts
 from secateur.metrics.single import single
 from secateur.metrics.terms import Terms, mean, ratio
 from secateur.statistics.clustered import Contributions, clustered_interval
@@ -129,17 +130,14 @@ def _terms(counts: Flags, signs: NDArray[np.float64], *, signed: bool) -> Terms:
 def _change_of_ratio(at: Scenario, rng: np.random.Generator) -> Callable[[float], Ends] | None:
     first, second = _draw(at, rng), _draw(at, rng)
     anew = rng.random(len(first[0])) < AGAIN
-    whole = np.ones(len(anew), np.bool_)
+    clusters = clusters_of(at.clusters)
+    whole = Parts(np.zeros(len(anew), np.int64), 1, clusters.place)
     after = [np.where(anew, new, old) for old, new in zip(first, second, strict=True)]
     sides = [_terms(counts.astype(np.bool_), signs, signed=True).linearised(whole) for counts, signs in (first, after)]
-    if not all(np.isfinite(side.value) for side in sides):
+    if not all(np.isfinite(side.value[0]) for side in sides):
         return None
-    one = Contributions(
-        sides[1].additions - sides[0].additions,
-        clusters_of(at.clusters),
-        unit=max(side.unit for side in sides),
-        span=2.0,
-    )
+    unit = float(max(side.unit[0] for side in sides))
+    one = Contributions(sides[1].values.each - sides[0].values.each, clusters, unit=unit, span=2.0)
     return lambda level: _interval(one, level)
 
 

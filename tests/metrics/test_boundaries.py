@@ -13,7 +13,7 @@ from secateur.metrics.letters import letters_collapsed
 from secateur.metrics.single import CLUSTERED_SHARE
 from secateur.records.outcomes import average_orders, letter_outcomes, sampled_outcomes
 from secateur.statistics import clopper_pearson_zero
-from secateur.statistics.clustered import ICC
+from secateur.statistics.samples import ICC
 
 N = 24
 ITEMS = make_items(N, seed=1)

@@ -7,7 +7,8 @@ import pytest
 
 from secateur.metrics.matched import Place, Point, averaged, beyond_match, place_at
 from secateur.metrics.paired import OTHER_ITEMS, Difference
-from secateur.statistics.clustered import Clusters, Contributions
+from secateur.statistics.clustered import Contributions
+from secateur.statistics.samples import Clusters
 
 CURVE = [Point("c", 4.0, 0.8), Point("a", 0.25, 0.2), Point("b", 1.0, 0.4)]
 

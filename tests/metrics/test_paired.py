@@ -69,8 +69,8 @@ def test_contributions_say_what_leaving_an_item_out_changes(metric, letters, sam
     side = counted(metric, letters, sampled, items)[0]
     terms = metric.terms(side)
     chosen = terms.where & (side.condition == CONDITIONS.index(metric.conditions[0]))
-    one = terms.linearised(chosen)
-    value, each = one.value, one.additions
+    one = terms.linearised(side.some(chosen))
+    value, each = one.value[0], one.values.each[chosen]
     numbers, n, step = terms.numbers[chosen], int(chosen.sum()), 1e-6
     for item in range(0, n, 7):
         weights = np.ones(n)

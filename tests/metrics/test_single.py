@@ -12,7 +12,8 @@ from secateur.metrics import METRICS, count_outcomes, metric_table, pair_outcome
 from secateur.metrics.counts import CONDITIONS, NO_INTERVAL
 from secateur.metrics.single import CLUSTERED_SCORE, CLUSTERED_SHARE, ONE_CLUSTER, single
 from secateur.records.outcomes import letter_outcomes, sampled_outcomes
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.clustered import Contributions, clustered_interval
+from secateur.statistics.samples import Clusters
 
 ITEMS = make_items(90, seed=5, conditions=CONDITIONS, without_roles=0.1)
 SAID = ["A", "B", "C", "Unknown", "nonsense"]

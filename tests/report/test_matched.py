@@ -11,7 +11,8 @@ from secateur.report.claims import make_claims
 from secateur.report.matched import METHOD, PLACEBO, p_of_each
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
-from secateur.statistics.clustered import Clusters, Contributions, clustered_p
+from secateur.statistics.clustered import Contributions, clustered_p
+from secateur.statistics.samples import Clusters
 
 
 def difference(mean, *, n=40):

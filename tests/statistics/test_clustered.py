@@ -11,9 +11,6 @@ from tests.reference import clustered as slow
 
 from secateur.statistics import clopper_pearson_zero
 from secateur.statistics.clustered import (
-    DRAWS,
-    ICC,
-    Clusters,
     Contributions,
     clustered_interval,
     clustered_p,
@@ -21,6 +18,7 @@ from secateur.statistics.clustered import (
     p_above,
     sign_flip,
 )
+from secateur.statistics.samples import DRAWS, ICC, Clusters
 
 SIZES = {
     "unequal": [1, 2, 3, 5, 8, 13, 21],

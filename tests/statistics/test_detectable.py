@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.clustered import Contributions, clustered_interval
 from secateur.statistics.detectable import design_effect, detectable_margin
+from secateur.statistics.samples import Clusters
 
 
 def test_about_three_standard_errors_where_clusters_are_many_and_alike():

@@ -166,7 +166,8 @@ def test_the_items_of_a_criterion_are_those_its_metric_is_over(name):
         role_0=pl.when(pl.col("cluster") == "t0").then(pl.lit("unassigned")).otherwise(pl.col("role_0")),
     )
     everything = found(table, *shifted(table, 0.0)).everything
-    sizes = Counter(table["cluster"].to_numpy()[METRICS[name].terms(everything).where])
+    of = dict(table.select("item", "cluster").iter_rows())
+    sizes = Counter(of[key] for key in everything.item[METRICS[name].terms(everything).where].tolist())
     listed = [
         replace(
             item("x", row["cluster"], number, roles=row["cluster"] != "t0"),

@@ -12,20 +12,21 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.metrics.counts import (
     EXACT_COUNT,
     NO_FINITE,
     NO_GROUP,
+    NO_INTERVAL,
     NO_ITEMS,
     NO_PARSED,
     POLARITIES,
     ROLES,
     Counts,
-    estimate,
-    undefined,
 )
 from secateur.metrics.metric import BOTH, Metric
+from secateur.metrics.parts import Parts
 from secateur.metrics.single import estimated
 from secateur.metrics.terms import Array, Terms, mean, ratio
 from secateur.statistics.estimate import Estimate
@@ -128,9 +129,17 @@ def nonfinite_share(counts: Counts, *, level: float = 0.95) -> Estimate:
 
 def items_left_out(counts: Counts, *, level: float = 0.95) -> Estimate:
     """How many of the items asked have no roles and so stay out of role metrics. A count, 0 upwards."""
-    if counts.n_items == 0:
-        return undefined(counts, NO_ITEMS, level=level)
-    return estimate(counts, float((~counts.has_roles).sum()), None, None, level=level, method=EXACT_COUNT)
+    return _left_out(counts, counts.whole, level=level)[0]
+
+
+def _left_out(counts: Counts, parts: Parts, *, level: float) -> list[Estimate]:
+    numbers = (parts.total(~counts.has_roles), parts.n_items, parts.total(counts.answers), parts.samples.n_clusters)
+    return [
+        Estimate(float(left), None, None, level, EXACT_COUNT, int(items), int(answers), int(clusters))
+        if items
+        else Estimate(None, None, None, level, NO_INTERVAL, 0, 0, 0, note=NO_ITEMS)
+        for left, items, answers, clusters in zip(*numbers, strict=True)
+    ]
 
 
 def soft_srs(counts: Counts, *, level: float = 0.95) -> Estimate:
@@ -231,8 +240,12 @@ def _soft_of(part: Callable[[Counts], Array], *, signed: bool = False) -> Callab
     def terms(c: Counts) -> Terms:
         scored = c.scored > 0
         each = np.where(scored, part(c) / np.maximum(c.scored, 1), 0.0)
-        lost = int((c.answers - c.scored)[c.has_roles].sum())
-        note = f"{lost:,} answers without finite scores left out" if lost else ""
+
+        def left_out(items: NDArray[np.bool_]) -> str:
+            lost = int((c.answers - c.scored)[c.has_roles & items].sum())
+            return f"{lost:,} answers without finite scores left out" if lost else ""
+
+        note = left_out if (c.answers > c.scored).any() else ""
         return ratio(each, scored, c.has_roles, signed=signed, rows=c.scored, empty=NO_FINITE, note=note)
 
     return terms
@@ -257,7 +270,7 @@ def _s_amb_terms(c: Counts) -> Terms:
     # From unknown to a group, from one group to the other, from unread to a group, from right to unread.
     steps = [[1, 1, 1], [1, -1, 1], [0, 2, 0], [0, 1, 1], [0, -1, 1], [1, 0, 0]]
     return Terms(
-        np.stack(parts).T,
+        np.array(parts, np.float64).T,
         c.has_roles,
         of,
         np.array(steps, np.float64),
@@ -280,17 +293,21 @@ def _s_dis_terms(c: Counts) -> Terms:
 def _diff_bias_disambig_terms(c: Counts) -> Terms:
     names = ("stereotype", "counter")
     sides = [c.right_role == ROLES.index(name) for name in names]
-    missing = [name for name, side in zip(names, sides, strict=True) if not (side & c.has_roles).any()]
     right = c.right / c.answers
-    numbers = np.stack([part for side in sides for part in (np.where(side, right, 0.0), side)]).T
+    numbers = np.array([part for side in sides for part in (np.where(side, right, 0.0), side)], np.float64).T
+
+    def empty(items: NDArray[np.bool_]) -> str:
+        missing = [name for name, side in zip(names, sides, strict=True) if not (side & c.has_roles & items).any()]
+        return f"no item whose right answer is the {missing[0]}" if missing else NO_ITEMS
+
     return Terms(
-        numbers.astype(np.float64),
+        numbers,
         c.has_roles & (sides[0] | sides[1]),
         lambda means: means[0] / means[1] - means[2] / means[3],
         np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]),
         range=_SIGNED,
         share=False,
-        empty=f"no item whose right answer is the {missing[0]}" if missing else NO_ITEMS,
+        empty=empty,
     )
 
 
@@ -462,6 +479,7 @@ BIAS_METRICS: tuple[Metric, ...] = (
         (0.0, math.inf),
         _HERE,
         items_left_out,
+        in_parts=_left_out,
     ),
 )
 """Metrics of one variant's answers, by what they mean."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from secateur.errors import InputError
+from secateur.metrics.parts import Parts, clusters_of, parts_of
 from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, has_roles, role_codes
 from secateur.records.places import asked_items
-from secateur.statistics.clustered import Clusters
-from secateur.statistics.estimate import Estimate
+from secateur.statistics.samples import Clusters
 
 T = TypeVar("T")
 
@@ -88,9 +88,32 @@ class PerItem:
         return clusters_of(self.cluster)
 
     @cached_property
+    def whole(self) -> Parts:
+        """All items as one part."""
+        return self.parts(np.zeros(self.n_items, np.int64), 1)
+
+    @cached_property
+    def by_category(self) -> Parts:
+        """The items of each category, in the order of ``categories``."""
+        return self.parts(self.category, len(self.categories))
+
+    def parts(self, of: NDArray[np.int64], n: int) -> Parts:
+        """Items in parts.
+
+        Args:
+            of: The number of each item's part, below 0 where it is in none. Shape [n_items].
+            n: Number of parts.
+        """
+        return parts_of(of, n, self.cluster)
+
+    def some(self, chosen: NDArray[np.bool_]) -> Parts:
+        """Some items as one part. Shapes: chosen [n_items]."""
+        return self.parts(np.where(chosen, 0, -1), 1)
+
+    @cached_property
     def n_clusters(self) -> int:
         """Number of clusters the items belong to."""
-        return count_distinct(self.cluster)
+        return self.clusters.n
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, worked out when first asked for under this name."""
@@ -198,22 +221,6 @@ class Counts(PerItem):
         return np.asarray(self.letters.sum(axis=1))
 
 
-def clusters_of(numbers: NDArray[np.int64]) -> Clusters:
-    """Clusters from the number of each item's, worked out once for the same items. Shapes: numbers [n_items]."""
-    return _clusters(numbers.tobytes())
-
-
-# Variants of a study were asked the same items.
-@lru_cache(maxsize=64)
-def _clusters(numbers: bytes) -> Clusters:
-    return Clusters.of(np.frombuffer(numbers, np.int64))
-
-
-def count_distinct(codes: NDArray[np.int64]) -> int:
-    """How many different non-negative numbers there are."""
-    return int(np.count_nonzero(np.bincount(codes))) if len(codes) else 0
-
-
 def item_columns(asked: NDArray[np.int64], items: pl.DataFrame) -> dict[str, Any]:
     """What metrics know of each item, as the fields of ``Counts`` and ``Pairs``.
 
@@ -256,7 +263,7 @@ def count_outcomes(outcomes: pl.DataFrame, items: pl.DataFrame) -> Counts:
         items: Rows of the table ``items``.
 
     Returns:
-        Counts of the items that have at least one row, ordered by key.
+        Counts of the items that have at least one row, ordered by cluster and key.
 
     Raises:
         InputError: If an item is not in the items table.
@@ -309,40 +316,6 @@ def _scores(outcomes: pl.DataFrame, place: NDArray[np.int64], n: int) -> dict[st
         "mass": summed("mass"),
         "scored": cross(place, n, outcomes["mass"].is_not_null().to_numpy(), 2)[:, 1],
     }
-
-
-def estimate(
-    counts: Counts,
-    value: float,
-    low: float | None,
-    high: float | None,
-    *,
-    level: float,
-    method: str,
-    used: NDArray[np.int64] | None = None,
-    note: str = "",
-) -> Estimate:
-    """An estimate whose numbers of items, answers and clusters are those of the rows used per item (default: all)."""
-    used = counts.answers if used is None else used
-    kept = used > 0
-    return Estimate(
-        value=float(value),
-        low=None if low is None else float(min(low, value)),
-        high=None if high is None else float(max(high, value)),
-        level=level,
-        method=method,
-        n_items=int(kept.sum()),
-        n_answers=int(used.sum()),
-        n_clusters=count_distinct(counts.cluster[kept]),
-        note=note,
-    )
-
-
-def undefined(counts: Counts, reason: str, *, level: float) -> Estimate:
-    """An estimate without a value, and why."""
-    return Estimate(
-        None, None, None, level, NO_INTERVAL, counts.n_items, counts.n_answers, counts.n_clusters, note=reason
-    )
 
 
 def _cluster_names(items: pl.DataFrame) -> pl.Series:

@@ -7,16 +7,17 @@ stereotype among these: srs_all = named * d, with named = 1 - unknown - unread a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from secateur.metrics.counts import Counts
-from secateur.metrics.paired import NO_COMMON_ITEMS, NO_ITEMS_FOR_IT, Beside, Difference
+from secateur.metrics.paired import NO_COMMON_ITEMS, NO_ITEMS_FOR_IT, Beside, Differences
+from secateur.metrics.parts import Parts
 from secateur.metrics.terms import Array, Terms, ratio
 from secateur.metrics.transitions import MOVES, Pairs
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.statistics.samples import Means, Values, intervals
 
 PARTS = ("whole", "abstention", "reading", "direction")
 """The change of ``srs_all``, and the three parts it is the sum of."""
@@ -27,7 +28,7 @@ NO_NEW = "no answer that dense withheld names a group"
 NEUTRAL_DIRECTION = 0.5
 
 
-def decompose(beside: Beside, chosen: NDArray[np.bool_]) -> dict[str, Difference]:
+def decompose(beside: Beside, parts: Parts) -> dict[str, Differences]:
     """The change of ``srs_all`` and the parts it is the exact sum of.
 
     A change of a product of two factors is each factor's own change at the mean of the other's two values: the parts of
@@ -38,7 +39,7 @@ def decompose(beside: Beside, chosen: NDArray[np.bool_]) -> dict[str, Difference
 
     Args:
         beside: Counts of the dense model and of the variant.
-        chosen: Items to look at. Shape [n_items], bool.
+        parts: Of the items to look at, each with a change of its own.
 
     Returns:
         By ``PARTS``. Where one side names no group, the whole is there and the parts are undefined. ``before`` and
@@ -47,72 +48,78 @@ def decompose(beside: Beside, chosen: NDArray[np.bool_]) -> dict[str, Difference
     """
     sides = (beside.first, beside.second)
     assert all(isinstance(side, Counts) for side in sides)
-    used = beside.first.has_roles & chosen
-    if not used.any():
-        reason = NO_ITEMS_FOR_IT if beside.n_items else NO_COMMON_ITEMS
-        return dict.fromkeys(PARTS, Difference(None, None, None, used, reason))
+    used = parts.within(beside.first.has_roles)
     shares = [
         part / side.rows
         for side in sides
         for part in (side.stereotype, side.counter, side.unknown)  # type: ignore[attr-defined]
     ]
-    numbers = np.stack(shares, axis=1).astype(np.float64)
-    clusters = beside.clusters_of(used)
-    means = numbers[used].mean(axis=0)
-    ends = [_ends(side) for side in (means[:3], means[3:])]
+    numbers = np.stack(shares).astype(np.float64).T
+    none = used.n_items == 0
+    means = [np.where(none, np.nan, used.total(share) / np.maximum(used.n_items, 1)) for share in shares]
+    ends = [_ends(*side) for side in (means[:3], means[3:])]
+    unnamed = [
+        " and ".join(name for name, side in zip(_NAMES, ends, strict=True) if side["named"][number] == 0)
+        for number in range(parts.n)
+    ]
+    missing = NO_ITEMS_FOR_IT if beside.n_items else NO_COMMON_ITEMS
     found = {}
     for part in PARTS:
-        before, after = (side[part] for side in ends)
-        if part != "whole" and not all(side["named"] for side in ends):
-            which = " and ".join(
-                name for name, side in zip(("when dense", "in the variant"), ends, strict=True) if not side["named"]
-            )
-            found[part] = Difference(before, after, None, used, NO_DIRECTION.format(which))
-            continue
-        one = Terms(numbers, used, _OF[part], _STEPS).linearised(used)
-        found[part] = Difference(before, after, Contributions(one.additions, clusters, unit=one.unit), used)
+        one = Terms(numbers, used.chosen, _OF[part], _STEPS).linearised(used)
+        reasons = [
+            missing if empty else NO_DIRECTION.format(which) if which and part != "whole" else ""
+            for empty, which in zip(none, unnamed, strict=True)
+        ]
+        means_of = Means(one.values, used.samples, one.unit)
+        found[part] = Differences(ends[0][part], ends[1][part], means_of, used, reasons)
     return found
 
 
-def new_direction(pairs: Pairs, chosen: NDArray[np.bool_]) -> Difference:
+def new_direction(pairs: Pairs, parts: Parts) -> Differences:
     """Of the pairs that were unknown when dense and name a group in the variant, the share of the stereotype.
 
     0..1; 1/2 is neutral: what is no longer withheld goes either way alike. Over items that have such a pair.
 
     Args:
         pairs: The dense model's answers paired with the variant's.
-        chosen: Items to look at. Shape [n_items], bool.
+        parts: Of the items to look at, each with a share of its own.
 
     Returns:
-        The share as ``after``, with ``before`` neutral; the contributions have the share as their mean. Their interval
-        is ``share_interval``.
+        The share as ``after``, with ``before`` neutral; the means are the share. Their intervals are
+        ``share_intervals``.
     """
     unknown, stereotype, counter = (MOVES.index(name) for name in ("unknown", "stereotype", "counter"))
     gained = [pairs.moves[:, unknown, outcome] / pairs.pairs for outcome in (stereotype, counter)]
     both = gained[0] + gained[1]
-    used = chosen & pairs.has_roles & (both > 0)
-    if not used.any():
-        return Difference(None, None, None, used, NO_NEW)
-    one = ratio(gained[0], both, used).linearised(used)
-    contributions = Contributions(one.additions, Clusters.of(pairs.cluster[used]), unit=one.unit)
-    return Difference(NEUTRAL_DIRECTION, one.value, contributions, used)
+    used = parts.within(pairs.has_roles & (both > 0))
+    one = ratio(gained[0], both, used.chosen).linearised(used)
+    known = used.n_items > 0
+    return Differences(
+        np.where(known, NEUTRAL_DIRECTION, np.nan),
+        one.value,
+        Means(one.values, used.samples, one.unit),
+        used,
+        ["" if there else NO_NEW for there in known],
+    )
 
 
-def share_interval(contributions: Contributions, *, level: float) -> tuple[float, float] | None:
-    """Clustered interval of a share whose rest is the share of the opposite; ``None`` with fewer than two clusters.
+def share_intervals(means: Means, level: float) -> tuple[Array, Array]:
+    """Clustered intervals of shares whose rest is the share of the opposite; NaN with fewer than two clusters.
 
     Each end is the upper one of ``clustered_interval``, of the share and of its rest, so that neither is treated as if
     there were a third outcome. 0..1.
 
     Args:
-        contributions: Their mean is the share.
+        means: The shares.
         level: Two-sided, between 0 and 1.
+
+    Returns:
+        Lower and upper ends. Shape [n] each.
     """
-    rest = Contributions(1 - contributions.values, contributions.clusters, unit=contributions.unit)
-    ends = [clustered_interval(each, level=level) for each in (contributions, rest)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    return min(max(1 - ends[1][1], 0.0), contributions.mean), min(ends[0][1], 1.0)
+    clusters = means.values.clusters
+    rest = replace(means, values=Values(clusters.only(1 - means.values.each), clusters))
+    (_, high), (_, other) = intervals(means, level), intervals(rest, level)
+    return np.minimum(np.maximum(1 - other, 0.0), means.mean), np.minimum(high, 1.0)
 
 
 _STEPS = np.array(
@@ -126,14 +133,17 @@ _STEPS = np.array(
 """What one answer can change of stereotype, counter and unknown on one side. Shape [n_steps, 6]."""
 
 
-def _ends(means: Array) -> dict[str, float | None]:
-    stereotype, counter, unknown = (float(value) for value in means)
+_NAMES = ("when dense", "in the variant")
+
+
+def _ends(stereotype: Array, counter: Array, unknown: Array) -> dict[str, Array]:
+    """What stands before and after each part. Shapes: [n] each."""
     named = stereotype + counter
     return {
         "whole": stereotype,
         "abstention": unknown,
-        "reading": max(1 - named - unknown, 0.0),
-        "direction": stereotype / named if named > 0 else None,
+        "reading": np.maximum(1 - named - unknown, 0.0),
+        "direction": np.divide(stereotype, named, out=np.full(len(named), np.nan), where=named > 0),
         "named": named,
     }
 

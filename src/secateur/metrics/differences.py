@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import CONDITIONS, POLARITIES, Counts, count_outcomes
+from secateur.metrics.counts import CONDITIONS, POLARITIES, Counts, PerItem, count_outcomes
 from secateur.metrics.metric import Metric, Over
-from secateur.metrics.paired import Beside, Difference, Weighting, put_beside
+from secateur.metrics.paired import Beside, Difference, Differences, Weighting, put_beside
+from secateur.metrics.parts import Parts, or_none
 from secateur.metrics.single import ONE_CLUSTER
 from secateur.metrics.transitions import Pairs, gained_and_lost
 from secateur.records.outcomes import has_roles, role_codes
-from secateur.statistics.clustered import clustered_interval, clustered_p, cr2
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.multiple import benjamini_hochberg, holm
 from secateur.statistics.naive import mcnemar_mid_p
+from secateur.statistics.samples import Means, intervals, p_values, standard_errors
 
 CLUSTERED = "paired by item, clustered: CR2 with t, or Korn-Graubard where changes are rare"
 ALL = "all"
@@ -72,10 +74,7 @@ def tested(beside: Beside, difference: Difference, *, level: float) -> Tested:
         difference: From ``beside.difference``.
         level: Of the two-sided interval.
     """
-    note = ""
-    if beside.lost_first or beside.lost_second:
-        note = f"{beside.lost_first:,} and {beside.lost_second:,} items were asked of one side only and left out"
-    return judged(difference, n_answers=beside.n_answers(difference.used), level=level, note=note)
+    return judged(difference, n_answers=beside.n_answers(difference.used), level=level, note=_lost(beside))
 
 
 def judged(difference: Difference, *, n_answers: int, level: float, note: str = "") -> Tested:
@@ -89,34 +88,56 @@ def judged(difference: Difference, *, n_answers: int, level: float, note: str = 
     """
     contributions = difference.contributions
     if contributions is None:
-        estimate = Estimate(
-            None, None, None, level, "none", int(difference.used.sum()), n_answers, None, note=difference.reason
+        return _undefined(
+            difference.before, difference.after, difference.reason, int(difference.used.sum()), n_answers, level
         )
-        return Tested(difference.before, difference.after, estimate, None, None, None, 0.0)
-    interval, error = clustered_interval(contributions, level=level), cr2(contributions)
-    if interval is None:
-        note = "; ".join(part for part in (ONE_CLUSTER, note) if part)
-    low, high = interval or (None, None)
-    estimate = Estimate(
-        contributions.mean,
-        low,
-        high,
-        level,
-        CLUSTERED if interval else "no interval",
-        contributions.clusters.n_items,
-        n_answers,
-        contributions.clusters.n_clusters,
-        note=note,
+    return next(_judged(contributions.alone, [(difference.before, difference.after, n_answers)], level, note))
+
+
+def _judged(
+    means: Means, told: Iterable[tuple[float | None, float | None, int]], level: float, note: str
+) -> Iterator[Tested]:
+    """Interval and test of each mean, with what is told of it: before, after and the answers behind it."""
+    samples = means.samples
+    numbers = map(
+        or_none, (means.mean, *intervals(means, level), standard_errors(means), samples.degrees, p_values(means))
     )
-    return Tested(
-        difference.before,
-        difference.after,
-        estimate,
-        error.value if error else None,
-        error.df if error else None,
-        clustered_p(contributions),
-        contributions.clusters.effective,
-    )
+    sizes = samples.n_items.astype(np.int64).tolist(), samples.n_clusters.tolist(), samples.effective.tolist()
+    for (before, after, n_answers), mean, low, high, error, df, p, n_items, n_clusters, effective in zip(
+        told, *numbers, *sizes, strict=True
+    ):
+        alone = low is None
+        notes = "; ".join(filter(None, (ONE_CLUSTER if alone else "", note)))
+        method = "no interval" if alone else CLUSTERED
+        estimate = Estimate(mean, low, high, level, method, n_items, n_answers, n_clusters, note=notes)
+        yield Tested(before, after, estimate, error, None if alone else df, p, effective)
+
+
+def _undefined(
+    before: float | None, after: float | None, reason: str, n_items: int, n_answers: int, level: float
+) -> Tested:
+    estimate = Estimate(None, None, None, level, "none", n_items, n_answers, None, note=reason)
+    return Tested(before, after, estimate, None, None, None, 0.0)
+
+
+def _tested_parts(beside: Beside, found: Differences, level: float) -> list[Tested]:
+    """As :func:`tested`, of each part."""
+    used = found.used
+    n_answers = (used.total(beside.first.rows) + used.total(beside.second.rows)).astype(np.int64).tolist()
+    told = list(zip(or_none(found.before), or_none(found.after), n_answers, strict=True))
+    judged = _judged(found.means, told, level, _lost(beside))
+    return [
+        _undefined(before, after, reason, n_items, answers, level) if reason else one
+        for one, (before, after, answers), reason, n_items in zip(
+            judged, told, found.reasons, used.n_items.tolist(), strict=True
+        )
+    ]
+
+
+def _lost(beside: Beside) -> str:
+    if not (beside.lost_first or beside.lost_second):
+        return ""
+    return f"{beside.lost_first:,} and {beside.lost_second:,} items were asked of one side only and left out"
 
 
 def difference_table(
@@ -275,76 +296,115 @@ def _table(
     pairs: Pairs | None = None,
     by: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    rows = []
-    same = pairs is not None and np.array_equal(pairs.item, beside.first.item)
-    for condition, kind, part, weighting, chosen in _parts(beside, items, by):
-        paired = None
-        if pairs is not None and weighting == "items":
-            paired = pairs.select(chosen if same else np.isin(pairs.item, beside.first.item[chosen]))
-        for metric in metrics:
-            if condition not in metric.conditions:
-                continue
-            found = tested(
-                beside,
-                beside.difference(metric, chosen, weighting=weighting),
-                level=level,
-            )
-            rows.append(
-                {
-                    "baseline": names[0],
-                    "variant": names[1],
-                    "readout": readout,
-                    "condition": condition,
-                    "by": kind,
-                    "part": part,
-                    "weighting": weighting,
-                    "metric": metric.name,
-                    **{name: getattr(found.estimate, name) for name in _OF_ESTIMATE},
-                    **{name: getattr(found, name) for name in _OF_TESTED},
-                    "p_naive": _naive(paired, metric.name),
-                }
-            )
+    rows: list[dict[str, Any]] = []
+    for condition, partitions in groupby(_partitions(beside, items, by), key=lambda partition: partition.condition):
+        chosen = [metric for metric in metrics if condition in metric.conditions]
+        asked = list(partitions)
+        found = [_columns(beside, metric, asked, pairs, level) for metric in chosen]
+        rows += [
+            {
+                "baseline": names[0],
+                "variant": names[1],
+                "readout": readout,
+                "condition": condition,
+                "by": partition.by,
+                "part": name,
+                "weighting": partition.weighting,
+                "metric": metric.name,
+                **of_metric[place][number],
+            }
+            for place, partition in enumerate(asked)
+            for number, name in enumerate(partition.names)
+            for metric, of_metric in zip(chosen, found, strict=True)
+        ]
     return pl.DataFrame(rows, schema=DIFFERENCE_COLUMNS)
 
 
-def _naive(pairs: Pairs | None, metric: str) -> float | None:
+def _columns(
+    beside: Beside, metric: Metric, partitions: Sequence[_Partition], pairs: Pairs | None, level: float
+) -> list[list[dict[str, Any]]]:
+    """What a table says of a metric in each part of each partition."""
+    found = beside.differences(metric, [(partition.parts, partition.weighting) for partition in partitions])
+    return [
+        [
+            {
+                **{name: getattr(one.estimate, name) for name in _OF_ESTIMATE},
+                **{name: getattr(one, name) for name in _OF_TESTED},
+                "p_naive": naive,
+            }
+            for one, naive in zip(
+                _tested_parts(beside, differences, level),
+                _naive(pairs if partition.weighting == "items" else None, metric.name, beside, partition.parts),
+                strict=True,
+            )
+        ]
+        for partition, differences in zip(partitions, found, strict=True)
+    ]
+
+
+def _naive(pairs: Pairs | None, metric: str, beside: Beside, parts: Parts) -> list[float | None]:
+    """McNemar's p of each part, where it applies."""
     counted = None if pairs is None else gained_and_lost(pairs, metric)
-    return None if counted is None else mcnemar_mid_p(*counted)
+    if pairs is None or counted is None:
+        return [None] * parts.n
+    if not np.array_equal(pairs.item, beside.first.item):
+        of = dict(zip(beside.first.item.tolist(), parts.of.tolist(), strict=True))
+        parts = pairs.parts(np.array([of.get(item, -1) for item in pairs.item.tolist()], np.int64), parts.n)
+    return [mcnemar_mid_p(int(gained), int(lost)) for gained, lost in zip(*map(parts.total, counted), strict=True)]
 
 
 _OF_ESTIMATE = ("value", "low", "high", "level", "n_items", "n_answers", "n_clusters", "method", "target", "note")
 _OF_TESTED = ("before", "after", "standard_error", "df", "p", "effective_clusters")
 
 
-def _parts(
-    beside: Beside, items: pl.DataFrame, by: Collection[str] | None
-) -> Iterator[tuple[str, str, str, Weighting, NDArray[np.bool_]]]:
-    """Which items to look at: condition, by what, which part, what weighs the same, and the items."""
-    for part in _all_parts(beside, items, groups=by is None or "group" in by):
-        if by is None or (part[1] in by and part[3] == "items"):
-            yield part
+class _Partition(NamedTuple):
+    """A way to take the items of a condition apart.
+
+    Args:
+        condition: Which.
+        by: By what.
+        names: Of the parts.
+        parts: The parts.
+        weighting: What weighs the same in each.
+    """
+
+    condition: str
+    by: str
+    names: Sequence[str]
+    parts: Parts
+    weighting: Weighting = "items"
 
 
-def _all_parts(
-    beside: Beside, items: pl.DataFrame, *, groups: bool
-) -> Iterator[tuple[str, str, str, Weighting, NDArray[np.bool_]]]:
-    first = beside.first
+def _partitions(beside: Beside, items: pl.DataFrame, by: Collection[str] | None) -> Iterator[_Partition]:
+    first, groups = beside.first, by is None or "group" in by
+    # One dense model stands beside many variants.
+    known = first.once(("partitions", groups), lambda: list(_all_partitions(first, items, groups=groups)))
+    for one in known:
+        if by is None or (one.by in by and one.weighting == "items"):
+            yield one
+
+
+def _all_partitions(first: PerItem, items: pl.DataFrame, *, groups: bool) -> Iterator[_Partition]:
     group_of = stereotyped_groups(first.item, items) if groups else np.full(first.n_items, "")
     for number, condition in enumerate(CONDITIONS):
         inside = first.condition == number
         if not inside.any():
             continue
-        yield condition, ALL, ALL, "items", inside
+        whole = first.some(inside)
+        yield _Partition(condition, ALL, [ALL], whole)
         present = np.unique(first.category[inside])
         if len(present) > 1:
-            yield condition, ALL, ALL, "categories", inside
-            for category in present:
-                yield condition, "category", first.categories[category], "items", inside & (first.category == category)
+            yield _Partition(condition, ALL, [ALL], whole, "categories")
+            of = np.where(inside, np.searchsorted(present, first.category), -1)
+            names = [first.categories[category] for category in present]
+            yield _Partition(condition, "category", names, first.parts(of, len(names)))
         if isinstance(first, Counts):
-            for place, polarity in enumerate(POLARITIES):
-                yield condition, "polarity", polarity, "items", inside & (first.polarity == place)
-        for group in sorted(set(group_of[inside]) - {""}):
-            yield condition, "group", group, "items", inside & (group_of == group)
+            of = np.where(inside, first.polarity, -1)
+            yield _Partition(condition, "polarity", POLARITIES, first.parts(of, len(POLARITIES)))
+        groups_here = sorted(set(group_of[inside]) - {""})
+        if groups_here:
+            of = np.where(inside & (group_of != ""), np.searchsorted(groups_here, group_of), -1)
+            yield _Partition(condition, "group", groups_here, first.parts(of, len(groups_here)))
 
 
 def stereotyped_groups(keys: NDArray[np.uint64], items: pl.DataFrame) -> NDArray[np.str_]:

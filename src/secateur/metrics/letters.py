@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,10 @@ from secateur.metrics.counts import (
     NO_INTERVAL,
     NO_LETTER,
     Counts,
-    estimate,
 )
 from secateur.metrics.metric import BOTH, Metric
-from secateur.metrics.single import estimated
+from secateur.metrics.parts import Parts
+from secateur.metrics.single import estimated, estimates
 from secateur.metrics.terms import Terms, mean, ratio
 from secateur.statistics.estimate import Estimate
 
@@ -47,13 +48,22 @@ def letter_share_max(counts: Counts, *, level: float = 0.95) -> Estimate:
 
     The interval is that letter's own and ignores that it was picked for being the largest.
     """
-    top = int(np.argmax(_shares(counts)))
-    found = _letter_share(counts, top, level=level)
+    return _largest(counts, counts.whole, level=level)[0]
+
+
+def _largest(counts: Counts, parts: Parts, *, level: float) -> list[Estimate]:
+    each = [_letter_shares(letter, counts, parts, level=level) for letter in range(3)]
+    # Of equal ones the first, whatever their last digits are.
+    tops = np.argmax(np.round(_shares(counts, parts), 12), axis=0).tolist()
+    return [_as_largest(each[top][part], LETTERS[top]) for part, top in enumerate(tops)]
+
+
+def _as_largest(found: Estimate, letter: str) -> Estimate:
     if found.value is None:
         return found
-    note = f"letter {LETTERS[top]}"
+    note = f"letter {letter}"
     if found.value > COLLAPSE_SHARE:
-        note = f"collapsed: more than {COLLAPSE_SHARE:.0%} of answers are {LETTERS[top]}"
+        note = f"collapsed: more than {COLLAPSE_SHARE:.0%} of answers are {letter}"
     low = found.low if found.low is None else min(max(found.low, 1 / 3), found.value)
     return replace(found, low=low, note="; ".join(part for part in (note, found.note) if part))
 
@@ -66,12 +76,20 @@ def letters_collapsed(counts: Counts, *, threshold: float = COLLAPSE_SHARE) -> b
 
 def letter_entropy(counts: Counts, *, level: float = 0.95) -> Estimate:
     """Entropy of the three letter shares in bits, 0..log2(3) = 1.585; guessing gives the largest. No interval."""
-    shares = _shares(counts)
-    if not shares.any():
-        return _letter_share(counts, 0, level=level)  # undefined, with the reason
-    values = shares[shares > 0].tolist()
-    entropy = -math.fsum(p * math.log2(p) for p in values)
-    return estimate(counts, max(entropy, 0.0), None, None, level=level, method=NO_INTERVAL, used=counts.lettered)
+    return _entropies(counts, counts.whole, level=level)[0]
+
+
+def _entropies(counts: Counts, parts: Parts, *, level: float) -> list[Estimate]:
+    # Where no answer stood at a letter these are undefined, with the reason.
+    shares = _letter_shares(0, counts, parts, level=level)
+    return [
+        replace(found, value=_entropy(at), low=None, high=None, method=NO_INTERVAL, note="") if found.defined else found
+        for found, at in zip(shares, _shares(counts, parts).T.tolist(), strict=True)
+    ]
+
+
+def _entropy(shares: Sequence[float]) -> float:
+    return max(-math.fsum(p * math.log2(p) for p in shares if p > 0), 0.0)
 
 
 def letter_mass(counts: Counts, *, level: float = 0.95) -> Estimate:
@@ -84,15 +102,22 @@ def tie_share(counts: Counts, *, level: float = 0.95) -> Estimate:
     return estimated(counts, _tie_terms, level=level)
 
 
-def _shares(counts: Counts) -> NDArray[np.float64]:
-    """Of A, B and C; zeros where no answer stood at a letter. Shape [3]."""
-    sums = (counts.letters / counts.answers[:, None]).sum(axis=0)
-    return np.asarray(sums / max(sums.sum(), 1e-300), np.float64)
+def _shares(counts: Counts, parts: Parts) -> NDArray[np.float64]:
+    """Of A, B and C in each part; zeros where no answer stood at a letter. Shape [3, n]."""
+    sums = np.stack([parts.total(at / counts.answers) for at in counts.letters.T])
+    return np.asarray(sums / np.maximum(sums.sum(axis=0), 1e-300), np.float64)
 
 
 def _letter_share(counts: Counts, letter: int, *, level: float) -> Estimate:
-    # Each is asked for twice: for itself and for which is the largest.
-    return counts.once(("letter share", letter, level), lambda: estimated(counts, _LETTER_TERMS[letter], level=level))
+    return _letter_shares(letter, counts, counts.whole, level=level)[0]
+
+
+def _letter_shares(letter: int, counts: Counts, parts: Parts, *, level: float) -> list[Estimate]:
+    # Each is asked for by itself, and to know which is the largest.
+    return counts.once(
+        ("letter share", letter, parts, level),
+        lambda: estimates(counts, _LETTER_TERMS[letter](counts), parts, level=level),
+    )
 
 
 def _letter_terms(letter: int) -> Callable[[Counts], Terms]:
@@ -135,6 +160,7 @@ LETTER_METRICS: tuple[Metric, ...] = (
             function,
             guess=1 / 3,
             terms=_LETTER_TERMS[place],
+            in_parts=partial(_letter_shares, place),
         )
         for place, (letter, function) in enumerate(
             zip(LETTERS, (letter_share_a, letter_share_b, letter_share_c), strict=True)
@@ -149,6 +175,7 @@ LETTER_METRICS: tuple[Metric, ...] = (
         (1 / 3, 1.0),
         _HERE,
         letter_share_max,
+        in_parts=_largest,
     ),
     Metric(
         "letter_entropy",
@@ -160,6 +187,7 @@ LETTER_METRICS: tuple[Metric, ...] = (
         _HERE,
         letter_entropy,
         guess=math.log2(3),
+        in_parts=_entropies,
     ),
     Metric(
         "letter_mass",

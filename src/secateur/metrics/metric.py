@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from secateur.metrics.counts import PerItem
+from secateur.metrics.parts import Parts
+from secateur.metrics.single import estimates
 from secateur.metrics.terms import Terms
 from secateur.statistics.estimate import Estimate
 
@@ -35,6 +38,8 @@ class Metric:
         soft: Whether it needs probabilities, which only the letter readout has.
         terms: ``terms(what) -> Terms``: the same as a function of means over items, for paired statistics;
             ``None`` where it has no such form.
+        in_parts: ``in_parts(what, parts, *, level) -> list[Estimate]``: the function over each part, if that is quicker
+            than by its terms or, without terms, part by part.
     """
 
     name: str
@@ -50,3 +55,21 @@ class Metric:
     better: Literal["lower", "higher"] | None = None
     soft: bool = False
     terms: Callable[[Any], Terms] | None = None
+    in_parts: Callable[..., list[Estimate]] | None = None
+
+    def terms_of(self, counted: PerItem) -> Terms:
+        """The metric's terms."""
+        assert self.terms is not None
+        return self.terms(counted)
+
+    def estimates(self, counted: PerItem, partitions: Sequence[Parts], *, level: float) -> list[list[Estimate]]:
+        """What ``function`` gives of the items of each part, of each way to take the items apart."""
+        if self.in_parts is not None:
+            return [self.in_parts(counted, parts, level=level) for parts in partitions]
+        if self.terms is not None:
+            terms = self.terms(counted)
+            return [estimates(counted, terms, parts, level=level) for parts in partitions]
+        return [
+            [self.function(counted.select(parts.items_of(part)), level=level) for part in range(parts.n)]
+            for parts in partitions
+        ]

@@ -10,10 +10,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.metrics.counts import PerItem, clusters_of
+from secateur.metrics.counts import PerItem
 from secateur.metrics.metric import Metric
+from secateur.metrics.parts import Parts, clusters_of, or_none
 from secateur.metrics.terms import Linearised, Terms
-from secateur.statistics.clustered import Clusters, Contributions
+from secateur.statistics.clustered import Contributions
+from secateur.statistics.samples import Clusters, Means, Values
 
 Weighting: TypeAlias = Literal["items", "categories"]
 """What weighs the same in a number over several categories: each item, or each category."""
@@ -40,6 +42,34 @@ class Difference:
     contributions: Contributions | None
     used: NDArray[np.bool_]
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a metric of the one is more than of the other, over several parts.
+
+    Args:
+        before: The metric of the first; NaN where undefined. Shape [n].
+        after: The metric of the second. Shape [n].
+        means: What each item adds to ``after - before`` of its part; nothing where that is undefined.
+        used: Items behind each part.
+        reasons: Why it is undefined; else empty. Of each part.
+    """
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    means: Means
+    used: Parts
+    reasons: Sequence[str]
+
+    def alone(self, clusters: Clusters) -> Difference:
+        """The difference of the only part, whose items are of these clusters."""
+        (before,), (after,), (reason,) = or_none(self.before), or_none(self.after), self.reasons
+        if reason:
+            return Difference(before, after, None, self.used.chosen, reason)
+        unit = float(self.means.unit[0])
+        each = Contributions(self.used.take(self.means.values.each), clusters, unit=unit, span=self.means.span)
+        return Difference(before, after, each, self.used.chosen)
 
 
 @dataclass(frozen=True)
@@ -77,50 +107,70 @@ class Beside:
             chosen: Items to look at, all if ``None``. Shape [n_items], bool.
             weighting: With ``categories``, the mean over categories of each one's own value.
         """
-        sides = [_terms(counts, metric) for counts in (self.first, self.second)]
-        used = sides[0].where if chosen is None else sides[0].where & chosen
-        if not used.any():
-            return Difference(None, None, None, used, NO_ITEMS_FOR_IT if self.n_items else NO_COMMON_ITEMS)
-        if weighting == "categories":
-            found = [_by_category(side, used, self.first.category) for side in sides]
-        else:
-            # One dense model stands beside many variants.
-            key = (metric.name, np.packbits(used).tobytes())
-            found = [self.first.once(key, lambda: sides[0].linearised(used)), sides[1].linearised(used)]
-        values, additions = [one.value for one in found], [one.additions for one in found]
-        unit = max(one.unit for one in found)
-        before, after = (value if math.isfinite(value) else None for value in values)
-        if before is None or after is None:
-            which = " and in ".join(name for name, value in zip(_SIDES, (before, after), strict=True) if value is None)
-            return Difference(before, after, None, used, UNDEFINED_IN.format(which))
-        each = additions[1] - additions[0]
+        parts = self.first.whole if chosen is None else self.first.some(chosen)
+        (found,) = self.differences(metric, [(parts, weighting)])
+        return found.alone(self.clusters_of(found.used.chosen))
+
+    def differences(self, metric: Metric, partitions: Sequence[tuple[Parts, Weighting]]) -> list[Differences]:
+        """A metric of the second less the same metric of the first, over each part.
+
+        Args:
+            metric: One that has terms.
+            partitions: Ways to take these items apart, each with its weighting, as in ``difference``; of one part, if
+                categories weigh the same.
+        """
+        # One dense model stands beside many variants, which are many.
+        first = self.first.once(metric.name, lambda: metric.terms_of(self.first))
+        second = metric.terms_of(self.second)
+        return [self._difference(metric, first, second, *partition) for partition in partitions]
+
+    def _difference(
+        self, metric: Metric, first: Terms, second: Terms, parts: Parts, weighting: Weighting
+    ) -> Differences:
+        used, categories = parts.within(first.where), self.first.by_category
+        before = self.first.once(
+            (metric.name, weighting, used), lambda: _linearised(first, used, categories, weighting)
+        )
+        after = _linearised(second, used, categories, weighting)
+        known = np.isfinite(before.value) & np.isfinite(after.value)
+        each = after.values.less(before.values)
+        if not known[used.n_items > 0].all():
+            each = Values(np.where(used.samples.each(known), each.each, 0.0), used.clusters)
         span = metric.range[1] - metric.range[0]
-        return Difference(before, after, Contributions(each, self.clusters_of(used), unit=unit, span=span), used)
+        means = Means(each, used.samples, np.maximum(before.unit, after.unit), span=span)
+        reasons = [
+            "" if fine else self._reason(int(items), *values)
+            for fine, items, *values in zip(known, used.n_items, before.value, after.value, strict=True)
+        ]
+        return Differences(before.value, after.value, means, used, reasons)
+
+    def _reason(self, items: int, *values: float) -> str:
+        """Why there is no difference of a part."""
+        if not items:
+            return NO_ITEMS_FOR_IT if self.n_items else NO_COMMON_ITEMS
+        missing = (side for side, value in zip(_SIDES, values, strict=True) if not math.isfinite(value))
+        return UNDEFINED_IN.format(" and in ".join(missing))
 
     def clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
         """Clusters of some items. Shapes: used [n_items]."""
         return clusters_of(self.first.cluster[used])
 
 
-def _terms(counts: PerItem, metric: Metric) -> Terms:
-    make = metric.terms
-    assert make is not None
-    return counts.once(metric.name, lambda: make(counts))
-
-
-def _by_category(side: Terms, used: NDArray[np.bool_], category: NDArray[np.int64]) -> Linearised:
-    """The mean over categories of each one's own value. Shapes: used [n_items], category [n_items]."""
-    present = np.unique(category[used])
-    value, unit, added = 0.0, 1.0, np.zeros(len(used))
-    for number in present:
-        inside = used & (category == number)
-        one = side.linearised(inside)
-        value += one.value / len(present)
-        # Each item's deviation weighs as its category does; the mean stays the value.
-        weight = int(used.sum()) / (len(present) * int(inside.sum()))
-        added[inside] = (one.additions - one.value) * weight
-        unit = max(unit, one.unit * weight)
-    return Linearised(value, value + added[used], unit, unit)
+def _linearised(side: Terms, used: Parts, categories: Parts, weighting: Weighting) -> Linearised:
+    if weighting == "items":
+        return side.linearised(used)
+    inside = categories.within(used.chosen)
+    one = side.linearised(inside)
+    # Each item's deviation weighs as its category does; the mean stays the value.
+    present = inside.n_items > 0
+    weights = inside.n_items.sum() / (present.sum() * np.maximum(inside.n_items, 1))
+    value = one.value[present].mean() if present.any() else math.nan
+    unit = np.max(one.unit * weights, where=present, initial=1.0)
+    added = np.zeros(len(used.of))
+    if math.isfinite(value):
+        own, weight = (inside.samples.each(np.where(present, each, 0.0)) for each in (one.value, weights))
+        added = used.clusters.only(value + (one.values.each - own) * weight)
+    return Linearised(np.array([value]), Values(added, used.clusters), np.array([unit]), np.array([unit]))
 
 
 _SIDES = ("the first", "the second")

@@ -18,16 +18,9 @@ import numpy as np
 import polars as pl
 
 from secateur.metrics.counts import Counts, item_columns
+from secateur.metrics.parts import parts_of
 from secateur.metrics.terms import ratio
 from secateur.records.outcomes import has_roles
-from secateur.statistics.clustered import (
-    DRAWS,
-    EXACT_CLUSTERS,
-    Clusters,
-    Contributions,
-    clustered_interval,
-    clustered_p,
-)
 from secateur.statistics.intervals import z_value
 from secateur.statistics.multiple import benjamini_hochberg, holm
 from secateur.statistics.published import (
@@ -37,6 +30,7 @@ from secateur.statistics.published import (
     logistic_regression,
     truncated_count,
 )
+from secateur.statistics.samples import DRAWS, EXACT_CLUSTERS, Means, intervals, p_values
 
 ALL = "all"
 """The category of a row over all answers, whatever their category. The published tables have no such row."""
@@ -71,8 +65,8 @@ def count_items(counts: Counts) -> pl.DataFrame:
         counts: Sampled answers of one variant.
 
     Returns:
-        Columns ``ITEM_COUNTS``, one row per ambiguous item with roles that was asked, ordered by key: answers, those a
-        parser could read, stereotype and unknown ones, and those at each letter.
+        Columns ``ITEM_COUNTS``, one row per ambiguous item with roles that was asked, ordered by cluster and key:
+        answers, those a parser could read, stereotype and unknown ones, and those at each letter.
     """
     kept = counts.of(condition="ambig").with_roles()
     return pl.DataFrame(
@@ -392,24 +386,23 @@ def _paired(both: pl.DataFrame, level: float) -> dict[str, Any]:
     sides = [[both[f"{name}{end}"].to_numpy() for name in ("stereotype", "n_valid")] for end in ("", "_variant")]
     if not n or not all(valid.any() for _, valid in sides):
         return found
-    everywhere = np.ones(n, np.bool_)
+    everything = parts_of(np.zeros(n, np.int64), 1, both["cluster"].to_numpy())
     most = max(int(valid.max()) for _, valid in sides)
-    each = [ratio(part / most, valid / most, everywhere).linearised(everywhere) for part, valid in sides]
-    contributions = Contributions(
-        each[1].additions - each[0].additions,
-        Clusters.of(both["cluster"].to_numpy()),
-        unit=max(each[0].unit, each[1].unit),
+    first, second = (
+        ratio(part / most, valid / most, everything.chosen).linearised(everything) for part, valid in sides
     )
-    changed = int((np.abs(contributions.sums) > _NOTHING).sum())
-    found |= {"change": contributions.mean, "n_clusters": contributions.clusters.n_clusters, "n_changed": changed}
-    interval = clustered_interval(contributions, level=level)
-    if interval is None:
+    means = Means(second.values.less(first.values), everything.samples, np.maximum(first.unit, second.unit))
+    changed = int((np.abs(means.values.sums) > _NOTHING).sum())
+    n_clusters = int(everything.samples.n_clusters[0])
+    found |= {"change": float(means.mean[0]), "n_clusters": n_clusters, "n_changed": changed}
+    if n_clusters < 2:
         return found | {"paired_note": ONE_CLUSTER}
+    low, high = intervals(means, level)
     smallest = 2.0 ** (1 - changed) if 0 < changed <= EXACT_CLUSTERS else 1 / (DRAWS + 1) if changed else 1.0
     return found | {
-        "change_low": interval[0],
-        "change_high": interval[1],
-        "p_paired": clustered_p(contributions),
+        "change_low": float(low[0]),
+        "change_high": float(high[0]),
+        "p_paired": float(p_values(means)[0]),
         "p_smallest": smallest,
         "paired_note": "",
     }

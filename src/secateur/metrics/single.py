@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.metrics.counts import NO_INTERVAL, NO_ROLES, PerItem, clusters_of, count_distinct
-from secateur.metrics.terms import Terms
-from secateur.statistics.clustered import Clusters, Contributions, clustered_interval
+from secateur.metrics.counts import NO_INTERVAL, NO_ROLES, PerItem
+from secateur.metrics.parts import Parts, clusters_of, or_none
+from secateur.metrics.terms import Terms, said
+from secateur.statistics.clustered import Contributions
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.samples import Means, intervals
 
 CLUSTERED_SHARE = "clustered: Korn-Graubard with CR2"
 CLUSTERED_SCORE = "clustered: CR2 with t, or Korn-Graubard where rare"
@@ -39,7 +41,7 @@ class Single:
 def single(counted: PerItem, terms_of: Callable[[Any], Terms], *, level: float = 0.95) -> Single:
     """A metric over all given items that it is over.
 
-    The interval is that of :func:`clustered_interval`, within the metric's range. There is none, and a note, where
+    The interval is that of ``clustered_interval``, within the metric's range. There is none, and a note, where
     all items are of one cluster.
 
     Args:
@@ -48,65 +50,86 @@ def single(counted: PerItem, terms_of: Callable[[Any], Terms], *, level: float =
         level: Of the two-sided interval.
     """
     terms = terms_of(counted)
-    if not terms.where.any():
-        return _undefined(counted, _nothing(counted, terms), level)
-    one = terms.linearised(terms.where)
-    if not math.isfinite(one.value):
-        return _undefined(counted.select(terms.where), terms.empty, level)
-    clusters = _clusters(counted, terms.where)
-    least, most = terms.range
-    contributions = Contributions(
-        one.additions,
-        clusters,
-        unit=one.unit if terms.share else one.side,
-        span=max(abs(least), abs(most)),
-        between=terms.range if terms.share else None,
-    )
-    interval = clustered_interval(contributions, level=level)
-    value = min(max(one.value, least), most)
-    estimate = Estimate(
-        value,
-        None if interval is None else min(max(interval[0], least), value),
-        None if interval is None else max(min(interval[1], most), value),
-        level,
-        NO_INTERVAL if interval is None else CLUSTERED_SHARE if terms.share else CLUSTERED_SCORE,
-        *_made_from(counted, terms, clusters),
-        note="; ".join(part for part in ("" if interval else ONE_CLUSTER, terms.note, counted.note) if part),
-    )
-    return Single(estimate, contributions)
+    (estimate,), means = _work_out(counted, terms, counted.whole, level)
+    if not estimate.defined:
+        return Single(estimate, None)
+    values, clusters = means.values.each[terms.where], clusters_of(counted.cluster[terms.where])
+    unit = float(means.unit[0])
+    return Single(estimate, Contributions(values, clusters, unit=unit, span=means.span, between=means.between))
 
 
 def estimated(counted: PerItem, terms_of: Callable[[Any], Terms], *, level: float) -> Estimate:
     """As :func:`single`, the estimate alone: what a metric's function returns."""
-    return single(counted, terms_of, level=level).estimate
+    return estimates(counted, terms_of(counted), counted.whole, level=level)[0]
 
 
-def _clusters(counted: PerItem, where: NDArray[np.bool_]) -> Clusters:
-    """Of the items that a metric is over; nearly always all, or those with roles."""
-    if where.all():
-        return counted.clusters
-    if np.array_equal(where, counted.has_roles):
-        return counted.with_roles().clusters
-    return clusters_of(counted.cluster[where])
+def estimates(counted: PerItem, terms: Terms, parts: Parts, *, level: float) -> list[Estimate]:
+    """As :func:`single`, the estimate of every part.
+
+    Args:
+        counted: Counts of one variant, or pairs.
+        terms: The metric's, of these.
+        parts: Of these items.
+        level: Of the two-sided intervals.
+    """
+    return _work_out(counted, terms, parts, level)[0]
 
 
-def _made_from(counted: PerItem, terms: Terms, clusters: Clusters) -> tuple[int, int, int]:
-    """Items, answers and clusters behind a value."""
+def _work_out(counted: PerItem, terms: Terms, parts: Parts, level: float) -> tuple[list[Estimate], Means]:
+    within = parts.within(terms.where)
+    one = terms.linearised(within)
+    least, most = terms.range
+    means = Means(
+        one.values,
+        within.samples,
+        one.unit if terms.share else one.side,
+        span=max(abs(least), abs(most)),
+        between=terms.range if terms.share else None,
+    )
+    values = np.clip(one.value, least, most)
+    low, high = intervals(means, level)
+    ends = or_none(np.clip(low, least, values)), or_none(np.clip(high, values, most))
+    method = CLUSTERED_SHARE if terms.share else CLUSTERED_SCORE
+    found = []
+    made_from = _made_from(counted, terms, within)
+    for part, (value, n_items, n_rows, n_clusters) in enumerate(zip(values.tolist(), *made_from, strict=True)):
+        if math.isnan(value):
+            found.append(_undefined(counted, terms, parts, part, level))
+            continue
+        alone = ends[0][part] is None
+        notes = (ONE_CLUSTER if alone else "", said(terms.note, parts.items_of(part)), counted.note)
+        how = NO_INTERVAL if alone else method
+        note = "; ".join(filter(None, notes))
+        found.append(Estimate(value, ends[0][part], ends[1][part], level, how, n_items, n_rows, n_clusters, note=note))
+    return found, means
+
+
+def _made_from(counted: PerItem, terms: Terms, within: Parts) -> tuple[list[int], list[int], list[int]]:
+    """Items, answers and clusters behind the value of each part."""
+    samples = within.samples
     if terms.rows is None:
-        n_rows = counted.n_rows if clusters.n_items == counted.n_items else int(counted.rows[terms.where].sum())
-        return clusters.n_items, n_rows, clusters.n_clusters
-    rows = terms.rows if clusters.n_items == counted.n_items else terms.rows[terms.where]
-    kept = rows > 0
-    n_clusters = clusters.n_clusters if kept.all() else count_distinct(clusters.place[kept])
-    return int(np.count_nonzero(kept)), int(rows.sum()), n_clusters
+        rows = counted.once(("rows", within), lambda: _whole(within.total(counted.rows)))
+        return within.n_items.tolist(), rows, samples.n_clusters.tolist()
+    kept = within.clusters.sums(within.clusters.only(terms.rows > 0))
+    n_clusters = samples.totals((kept > 0).astype(np.float64))
+    return _whole(samples.totals(kept)), _whole(within.total(terms.rows)), _whole(n_clusters)
 
 
-def _nothing(counted: PerItem, terms: Terms) -> str:
-    if not counted.n_items:
-        return counted.nothing
-    return terms.empty if counted.has_roles.any() else NO_ROLES
+def _whole(numbers: NDArray[np.float64]) -> list[int]:
+    whole: list[int] = numbers.astype(np.int64).tolist()
+    return whole
 
 
-def _undefined(counted: PerItem, reason: str, level: float) -> Single:
-    origin = (counted.n_items, counted.n_rows, counted.n_clusters)
-    return Single(Estimate(None, None, None, level, NO_INTERVAL, *origin, note=reason), None)
+def _undefined(counted: PerItem, terms: Terms, parts: Parts, part: int, level: float) -> Estimate:
+    """Without a value, and why: of no items that the metric is over, or of these."""
+    items = parts.items_of(part)
+    used = items & terms.where
+    if used.any():
+        why, items = said(terms.empty, items), used
+    elif not items.any():
+        why = counted.nothing
+    else:
+        why = said(terms.empty, items) if counted.has_roles[items].any() else NO_ROLES
+    n_clusters = clusters_of(counted.cluster[items]).n_clusters
+    n_rows = int(counted.rows[items].sum())
+    return Estimate(None, None, None, level, NO_INTERVAL, int(items.sum()), n_rows, n_clusters, note=why)

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import CONDITIONS, Counts, count_outcomes
+from secateur.metrics.counts import CONDITIONS, Counts, PerItem, count_outcomes
 from secateur.metrics.metric import Metric
 from secateur.metrics.paired import Beside, put_beside
+from secateur.metrics.parts import Parts, or_none
 from secateur.metrics.transitions import Pairs, align_seeds, pair_outcomes
-from secateur.statistics.clustered import clustered_interval
 from secateur.statistics.estimate import Estimate
+from secateur.statistics.samples import intervals
 
 ALL = "all"
 """The category of a row over all items: a mean over items, so categories weigh by their number of items."""
@@ -85,19 +86,16 @@ def counted_metrics(
             for metric in METRICS.values()
             if metric.over == "answers" and (counts.with_scores or not metric.soft)
         ]
-        for category, condition, chosen in _parts(counts, items, metrics):
-            part = counts.of(category=category, condition=condition)
-            for metric in chosen:
-                rows.append(
-                    {
-                        "variant": variant,
-                        "readout": readout,
-                        "category": category or ALL,
-                        "condition": condition,
-                        "metric": metric.name,
-                        **_estimate_row(metric.function(part, level=level)),
-                    }
-                )
+        for condition, chosen in _conditions(items, metrics):
+            part = counts.of(condition=condition)
+            about = {"variant": variant, "readout": readout, "condition": condition}
+            columns = {
+                metric.name: [
+                    list(map(_estimate_row, found)) for found in metric.estimates(part, _partitions(part), level=level)
+                ]
+                for metric in chosen
+            }
+            rows += _rows(about, part, columns)
     return pl.DataFrame(rows, schema=METRIC_COLUMNS)
 
 
@@ -161,11 +159,15 @@ def compare_variants(
         floor_pairs = pair_outcomes(dense, _matched(floor, dense), items)
     dense_seeds = _seeds(dense)
     floor_seeds = _seeds(floor)
-    floors: dict[tuple[str | None, str], tuple[Pairs, dict[str, Estimate]]] = {}
+    floors: dict[str, tuple[Pairs, dict[str, list[list[Estimate]]]]] = {}
     if floor_pairs is not None:
-        for category, condition, chosen in _parts(floor_pairs, items, metrics):
-            part = floor_pairs.of(category=category, condition=condition)
-            floors[category, condition] = part, {metric.name: metric.function(part, level=level) for metric in chosen}
+        for condition, chosen in _conditions(items, metrics):
+            part = floor_pairs.of(condition=condition)
+            partitions = _partitions(part)
+            floors[condition] = (
+                part,
+                {metric.name: metric.estimates(part, partitions, level=level) for metric in chosen},
+            )
 
     rows: list[dict[str, Any]] = []
     found: dict[str, Pairs] = {}
@@ -183,35 +185,57 @@ def compare_variants(
             if floor_pairs is not None and not np.array_equal(floor_pairs.item, pairs.item):
                 remarks.append(f"the floor is of {floor_pairs.n_items:,} items, the figure of {pairs.n_items:,}")
             floor_note = "; ".join(remarks)
-        for category, condition, chosen in _parts(pairs, items, metrics):
-            part = pairs.of(category=category, condition=condition)
-            under, estimates = floors.get((category, condition), (None, {}))
+        for condition, chosen in _conditions(items, metrics):
+            part = pairs.of(condition=condition)
+            under, lower = floors.get(condition, (None, {}))
             beside = put_beside(under, part) if fair and under is not None else None
-            for metric in chosen:
-                rows.append(
-                    {
-                        "variant": variant,
-                        "readout": readout,
-                        "category": category or ALL,
-                        "condition": condition,
-                        "metric": metric.name,
-                        **_estimate_row(metric.function(part, level=level)),
-                        **_floor_row(estimates.get(metric.name), floor_note),
-                        **_excess_row(beside, metric, level=level),
-                    }
-                )
+            columns = {
+                metric.name: [
+                    [
+                        {**_estimate_row(figure), **_floor_row(below, floor_note), **excess}
+                        for figure, below, excess in zip(*of_parts, strict=True)
+                    ]
+                    for of_parts in zip(
+                        metric.estimates(part, _partitions(part), level=level),
+                        lower.get(metric.name, _nothing(part)),
+                        _nothing(part, _NO_EXCESS) if beside is None else _excess_rows(beside, metric, level=level),
+                        strict=True,
+                    )
+                ]
+                for metric in chosen
+            }
+            rows += _rows({"variant": variant, "readout": readout, "condition": condition}, part, columns)
     return Compared(pl.DataFrame(rows, schema=TRANSITION_COLUMNS), found, floor_pairs)
 
 
-def _parts(
-    counted: Counts | Pairs, items: pl.DataFrame, metrics: Sequence[Metric]
-) -> Iterator[tuple[str | None, str, list[Metric]]]:
+def _conditions(items: pl.DataFrame, metrics: Sequence[Metric]) -> Iterator[tuple[str, list[Metric]]]:
+    """Conditions that items have, each with the metrics that it is among."""
     present = set(items["condition"].cast(pl.String).unique())
     for condition in CONDITIONS:
         if condition in present:
-            chosen = [metric for metric in metrics if condition in metric.conditions]
-            for category in (None, *counted.categories):
-                yield category, condition, chosen
+            yield condition, [metric for metric in metrics if condition in metric.conditions]
+
+
+def _partitions(counted: PerItem) -> tuple[Parts, Parts]:
+    """All items, and the items of each category."""
+    return counted.whole, counted.by_category
+
+
+def _rows(
+    about: Mapping[str, Any], counted: PerItem, columns: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
+) -> list[dict[str, Any]]:
+    """Rows of each part of ``_partitions``, metric by metric."""
+    return [
+        {**about, "category": name, "metric": metric, **partitions[place][number]}
+        for place, names in enumerate(((ALL,), counted.categories))
+        for number, name in enumerate(names)
+        for metric, partitions in columns.items()
+    ]
+
+
+def _nothing(counted: PerItem, of_each: Any = None) -> list[list[Any]]:
+    """The same of each part of ``_partitions``."""
+    return [[of_each] * parts.n for parts in _partitions(counted)]
 
 
 def _matched(frame: pl.DataFrame, dense: pl.DataFrame) -> pl.DataFrame:
@@ -235,9 +259,14 @@ def _floor_row(floor: Estimate | None, note: str) -> dict[str, Any]:
     return {"floor": floor.value, "floor_low": floor.low, "floor_high": floor.high, "floor_note": note}
 
 
-def _excess_row(beside: Beside | None, metric: Metric, *, level: float) -> dict[str, Any]:
-    contributions = None if beside is None else beside.difference(metric).contributions
-    value = None if contributions is None else contributions.mean
-    interval = None if contributions is None else clustered_interval(contributions, level=level)
-    low, high = interval or (None, None)
-    return {"excess": value, "excess_low": low, "excess_high": high}
+_NO_EXCESS: dict[str, float | None] = dict.fromkeys(("excess", "excess_low", "excess_high"))
+
+
+def _excess_rows(beside: Beside, metric: Metric, *, level: float) -> Iterator[list[dict[str, float | None]]]:
+    """What a metric of pairs is more than its floor, in each part of ``_partitions``."""
+    for found in beside.differences(metric, [(parts, "items") for parts in _partitions(beside.first)]):
+        columns = map(or_none, (found.means.mean, *intervals(found.means, level)))
+        yield [
+            _NO_EXCESS if reason else dict(zip(_NO_EXCESS, values, strict=True))
+            for reason, *values in zip(found.reasons, *columns, strict=True)
+        ]

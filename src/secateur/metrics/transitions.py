@@ -31,7 +31,7 @@ from secateur.metrics.paired import put_beside
 from secateur.metrics.single import estimated
 from secateur.metrics.terms import Array, Terms, mean
 from secateur.records.frames import kept_lately, once_per_frame
-from secateur.records.outcomes import ORDER_TYPE
+from secateur.records.outcomes import ORDER_TYPE, OUTCOME_TYPE
 from secateur.records.places import asked_items, item_places
 from secateur.statistics.clustered import Contributions, clustered_interval
 from secateur.statistics.estimate import Estimate
@@ -140,55 +140,61 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
             todo="pair letter outcomes with letter outcomes and sampled with sampled",
         )
     key = ["item", "order", "seed"] if seeded[0] else ["item", "order"]
-    both = _joined(dense, variant, key)
-    asked, place = asked_items(both, items)
+    sides = _joined(dense, variant, key)
+    asked, place = asked_items(sides[0], items)
     n = len(asked)
     facts = item_columns(asked, items)
-    label, has_roles = facts["label"], facts["has_roles"]
-    codes, verdicts, options = [], [], []
-    for suffix in ("", "_variant"):
-        code = both[f"outcome{suffix}"].to_physical().to_numpy().astype(np.int64)
-        option = both[f"option{suffix}"].fill_null(-1).to_numpy().astype(np.int64)
-        codes.append(code)
-        options.append(option)
-        verdicts.append(np.where(option == label[place], 0, np.minimum(code, 3) + 1))
+    has_roles, right = facts["has_roles"], facts["label"][place]
+    codes, options = zip(*map(_codes, sides), strict=True)
+    # Items without roles have another outcome, and no place in the tables.
+    moves = [np.minimum(code, len(MOVES) - 1) for code in codes]
+    verdicts = [np.where(option == right, 0, move + 1) for move, option in zip(moves, options, strict=True)]
     # An outcome is part of the answer: a refusal of an item without an unknown option has no option either.
     flipped = (options[0] != options[1]) | (codes[0] != codes[1])
-    with_roles = has_roles[place]
 
-    def beside(sides: list[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
-        flat = (sides[0] * size + sides[1])[with_roles]
-        return cross(place[with_roles], n, flat, size * size).reshape(n, size, size)
+    def beside(sides: Sequence[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
+        counted = cross(place, n, sides[0] * size + sides[1], size * size).reshape(n, size, size)
+        counted[~has_roles] = 0
+        return counted
 
-    never, became, orders = _paper_counts(dense, variant, items, asked)
+    never, became, orders = _paper_counts(dense, variant, items, asked, aligned=sides[0] is dense)
     return Pairs(
         **{name: facts[name] for name in ("item", "category", "cluster", "condition", "has_roles", "categories")},
         pairs=np.bincount(place, minlength=n).astype(np.int64),
-        moves=beside(codes, len(MOVES)),
+        moves=beside(moves, len(MOVES)),
         verdicts=beside(verdicts, len(VERDICTS)),
         flips=np.bincount(place[flipped], minlength=n).astype(np.int64),
         never=never,
         became=became,
         orders=orders,
-        unpaired_dense=dense.height - both.height,
-        unpaired_variant=variant.height - both.height,
+        unpaired_dense=dense.height - len(place),
+        unpaired_variant=variant.height - len(place),
     )
 
 
-def _joined(dense: pl.DataFrame, variant: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """The key, and option and outcome of both sides, where both have the key."""
-    sides = [frame.select(*key, "option", "outcome") for frame in (dense, variant)]
-    if _each_once(dense) and sides[0].select(key).equals(sides[1].select(key)):
+def _joined(dense: pl.DataFrame, variant: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of both whose key both have, in the same order."""
+    if _each_once(dense) and dense.select(key).equals(variant.select(key)):
         # Two whole cells of one study: the same questions in the same order, which is quickly seen.
-        return sides[0].hstack(sides[1].select("option", "outcome").rename(lambda name: f"{name}_variant"))
+        return dense, variant
+    sides = [frame.select(*key, "option", "outcome") for frame in (dense, variant)]
     try:
-        return sides[0].join(sides[1], on=key, how="inner", suffix="_variant", validate="1:1")
+        both = sides[0].join(sides[1], on=key, how="inner", suffix="_variant", validate="1:1")
     except PolarsError as fault:
         raise InputError(
             "An answer stands more than once, so it cannot be paired.",
             where=f"columns {', '.join(key)}",
             todo="give the outcomes of one variant and one readout",
         ) from fault
+    return both, both.select("item", option="option_variant", outcome="outcome_variant")
+
+
+# One dense model stands beside many variants.
+@once_per_frame
+def _codes(outcomes: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each answer's outcome, as its place in ``OUTCOMES``, and option, -1 for none. Shape [n_rows] each."""
+    code = outcomes["outcome"].cast(OUTCOME_TYPE).to_physical().to_numpy().astype(np.int64)
+    return code, outcomes["option"].fill_null(-1).to_numpy().astype(np.int64)
 
 
 @once_per_frame
@@ -258,22 +264,22 @@ def transition_excess(
     return pl.DataFrame(rows, {"dense": pl.String, "variant": pl.String, **numbers}, orient="row")
 
 
-def gained_and_lost(pairs: Pairs, metric: str) -> tuple[int, int] | None:
+def gained_and_lost(pairs: Pairs, metric: str) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Pairs of items with roles that have only after, and only before, what a metric of answers counts.
 
     Args:
         pairs: The pairs.
         metric: ``srs_all`` (stereotypes), ``usr_all`` (unknowns) or ``accuracy`` (right answers); others have no such
             count, and ``None``.
+
+    Returns:
+        Per item. Shape [n_items] each.
     """
     if metric == "accuracy":
-        right = pairs.verdicts[:, 0, :].sum(), pairs.verdicts[:, :, 0].sum()
-        both = int(pairs.verdicts[:, 0, 0].sum())
-        return int(right[1]) - both, int(right[0]) - both
+        both = pairs.verdicts[:, 0, 0]
+        return pairs.verdicts[:, :, 0].sum(axis=1) - both, pairs.verdicts[:, 0, :].sum(axis=1) - both
     outcome = {"srs_all": 0, "usr_all": 2}.get(metric)
-    if outcome is None:
-        return None
-    return int(_turned(pairs, into=outcome).sum()), int(_turned(pairs, away=outcome).sum())
+    return None if outcome is None else (_turned(pairs, into=outcome), _turned(pairs, away=outcome))
 
 
 def became_biased(pairs: Pairs, *, level: float = 0.95) -> Estimate:
@@ -314,35 +320,49 @@ def flips(pairs: Pairs, *, level: float = 0.95) -> Estimate:
 
 
 def _paper_counts(
-    dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFrame, asked: NDArray[np.int64]
+    dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFrame, asked: NDArray[np.int64], *, aligned: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[str, ...]]:
-    """Per item and order: never the stereotype when dense; and at least once in the variant. [n_asked, n_orders]."""
-    (said, hit), (said_after, hit_after) = (_hits(frame, items) for frame in (dense, variant))
-    both = (said & said_after)[asked]
+    """Per item and order: never the stereotype when dense; and at least once in the variant. [n_asked, n_orders].
+
+    If the two are aligned, their rows are of the same items and orders.
+    """
+    frames = (dense, dense if aligned else variant)
+    both = np.logical_and(*(_places(frame, items)[1] for frame in frames))
     used = np.flatnonzero(both.any(axis=0))
-    never = (both & ~hit[asked])[:, used]
-    return never, never & hit_after[asked][:, used], tuple(ORDER_TYPE.categories.gather(used))
+    at = np.ix_(asked, used)
+    hits = _hits(dense, items, dense), _hits(variant, items, frames[1])
+    never = both[at] & ~hits[0][at]
+    return never, never & hits[1][at], tuple(ORDER_TYPE.categories.gather(used))
 
 
-def _hits(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether there is an answer, and whether any is the stereotype, per item and order. [all items, all orders]."""
+def _hits(outcomes: pl.DataFrame, items: pl.DataFrame, like: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether any answer is the stereotype, [all items, all orders]; ``like`` has rows of the same items and orders."""
 
-    def same(known: tuple[pl.DataFrame, pl.DataFrame]) -> bool:
-        return known[0] is outcomes and known[1] is items
+    def find() -> NDArray[np.bool_]:
+        places, there = _places(like, items)
+        hit = (outcomes["outcome"] == "stereotype").to_numpy()
+        return (np.bincount(places[hit], minlength=there.size) > 0).reshape(there.shape)
 
-    # One dense model stands beside many variants.
-    return kept_lately(_LATELY, (outcomes, items), same, lambda: _find_hits(outcomes, items))
-
-
-_LATELY: list[tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[NDArray[np.bool_], NDArray[np.bool_]]]] = []
+    return kept_lately(_HITS, (outcomes, items), _same(outcomes, items), find)
 
 
-def _find_hits(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    shape = (items.height, len(ORDER_TYPE.categories))
-    at = item_places(outcomes, items) * shape[1] + outcomes["order"].cast(ORDER_TYPE).to_physical().to_numpy()
-    hit = (outcomes["outcome"] == "stereotype").to_numpy()
-    said, stereotype = (np.bincount(part, minlength=shape[0] * shape[1]) > 0 for part in (at, at[hit]))
-    return said.reshape(shape), stereotype.reshape(shape)
+def _places(outcomes: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Each answer's item and order as one number, [n_rows]; and where there is one, [all items, all orders]."""
+
+    def find() -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        shape = (items.height, len(ORDER_TYPE.categories))
+        at = item_places(outcomes, items) * shape[1] + outcomes["order"].cast(ORDER_TYPE).to_physical().to_numpy()
+        return at, (np.bincount(at, minlength=math.prod(shape)) > 0).reshape(shape)
+
+    return kept_lately(_PLACES, (outcomes, items), _same(outcomes, items), find)
+
+
+def _same(outcomes: pl.DataFrame, items: pl.DataFrame) -> Callable[[tuple[pl.DataFrame, pl.DataFrame]], bool]:
+    return lambda known: known[0] is outcomes and known[1] is items
+
+
+_HITS: list[tuple[tuple[pl.DataFrame, pl.DataFrame], NDArray[np.bool_]]] = []
+_PLACES: list[tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[NDArray[np.int64], NDArray[np.bool_]]]] = []
 
 
 def _turned(pairs: Pairs, *, into: int | None = None, away: int | None = None) -> NDArray[np.int64]:

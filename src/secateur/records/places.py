@@ -24,7 +24,9 @@ def item_places(rows: pl.DataFrame, items: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def asked_items(rows: pl.DataFrame, items: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The items that have a row, ordered by key, as places in the items table; and each row's place among these.
+    """The items that have a row, as places in the items table; and each row's place among these.
+
+    They are ordered by cluster and key, because sums over clusters are fast where a cluster's items stand together.
 
     Shapes: [n_asked], [n_rows]; not to be changed.
 
@@ -50,8 +52,8 @@ class _Found:
 
     @cached_property
     def asked(self) -> NDArray[np.int64]:
-        """Places in the items table of the items that have a row, ordered by key."""
-        _, order = _sorted_keys(self._items)
+        """Places in the items table of the items that have a row, ordered by cluster and key."""
+        order = _by_cluster(self._items)
         has_row = np.zeros(self._items.height, np.bool_)
         has_row[self.places] = True
         found = order[has_row[order]]
@@ -120,3 +122,12 @@ def _sorted_keys(items: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.in
         )
     keys = items["item"].to_numpy()
     return keys, np.argsort(keys)
+
+
+@once_per_frame
+def _by_cluster(items: pl.DataFrame) -> NDArray[np.int64]:
+    """The items' places in the order of their clusters and, within one, of their keys."""
+    keys, _ = _sorted_keys(items)
+    names = [name for name in ("benchmark", "cluster") if name in items.columns]
+    codes = [items[name].cast(pl.String).rank("dense").to_numpy() for name in names]
+    return np.lexsort((keys, *reversed(codes)))

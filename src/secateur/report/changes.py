@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from secateur.metrics.counts import CONDITIONS, Counts
-from secateur.metrics.decomposition import PARTS, decompose, new_direction, share_interval
+from secateur.metrics.counts import CONDITIONS, Counts, PerItem
+from secateur.metrics.decomposition import PARTS, decompose, new_direction, share_intervals
 from secateur.metrics.differences import (
     CORRECTED,
     DIFFERENCE_COLUMNS,
@@ -16,10 +17,11 @@ from secateur.metrics.differences import (
     counted_differences,
     excess_table,
 )
-from secateur.metrics.paired import Beside, Difference, put_beside
+from secateur.metrics.paired import Beside, Differences, put_beside
+from secateur.metrics.parts import Parts, or_none
 from secateur.metrics.table import ALL, Compared
 from secateur.metrics.transitions import Pairs, pair_outcomes
-from secateur.statistics.clustered import clustered_interval
+from secateur.statistics.samples import Floats, intervals
 
 PRIMARY = ("diff_bias_ambig", "group_preference", "srs", "usr_all", "accuracy")
 """Metrics of answers whose change from dense a report tells."""
@@ -156,33 +158,43 @@ def direction_rows(
         Columns ``DIRECTION_COLUMNS``: the parts of ``decompose`` and, as a share, ``new_direction``, each with its
         clustered interval; undefined ones are null, with a note.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for key, own in pairs.items():
         beside = counted[key]
-        for category in (ALL, *own.categories):
-            inside = [
-                (side.condition == CONDITIONS.index("ambig"))
-                & (True if category == ALL else side.category == side.categories.index(category))
-                for side in (beside.first, own)
-            ]
-            if not inside[0].any():
-                continue
-            parts = decompose(beside, inside[0])
-            new = new_direction(own, inside[1])
-            row: dict[str, Any] = {"variant": key, "readout": readout, "category": category}
-            for name, part in parts.items():
-                row |= _interval(name, part, level) | {f"{name}_before": part.before, f"{name}_after": part.after}
-            row |= _interval("new_direction", new, level, share_interval)
-            whole = parts["whole"].contributions
-            row |= {
-                "n_items": int(parts["whole"].used.sum()),
-                "n_clusters": None if whole is None else whole.clusters.n_clusters,
-                "n_new_items": int(new.used.sum()),
-                "note": parts["direction"].reason,
-                "new_note": new.reason,
+        asked = _ambiguous(beside.first)
+        for (names, parts), (_, of_pairs) in zip(asked, _ambiguous(own), strict=True):
+            found, new = decompose(beside, parts), new_direction(own, of_pairs)
+            columns: dict[str, Sequence[Any]] = {}
+            for name, part in found.items():
+                columns |= _intervals(name, part, intervals(part.means, level))
+                columns |= {f"{name}_before": or_none(part.before), f"{name}_after": or_none(part.after)}
+            columns |= _intervals("new_direction", new, share_intervals(new.means, level))
+            whole = found["whole"]
+            columns |= {
+                "n_items": whole.used.n_items.tolist(),
+                "n_clusters": [count or None for count in whole.used.samples.n_clusters.tolist()],
+                "n_new_items": new.used.n_items.tolist(),
+                "note": found["direction"].reasons,
+                "new_note": new.reasons,
             }
-            rows.append(row)
+            there = (parts.n_items > 0).tolist()
+            rows += [
+                {
+                    "variant": key,
+                    "readout": readout,
+                    "category": category,
+                    **{name: column[number] for name, column in columns.items()},
+                }
+                for number, category in enumerate(names)
+                if there[number]
+            ]
     return pl.DataFrame(rows, schema=DIRECTION_COLUMNS)
+
+
+def _ambiguous(counted: PerItem) -> tuple[tuple[Sequence[str], Parts], ...]:
+    """The ambiguous items, all and by category, with the names of the parts."""
+    chosen = counted.condition == CONDITIONS.index("ambig")
+    return ((ALL,), counted.whole.within(chosen)), (counted.categories, counted.by_category.within(chosen))
 
 
 DOSE_COLUMNS: dict[str, Any] = {
@@ -224,16 +236,11 @@ def dose_rows(counted: Mapping[str, Beside], *, readout: str) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def _interval(
-    name: str,
-    difference: Difference,
-    level: float,
-    make: Callable[..., tuple[float, float] | None] = clustered_interval,
-) -> dict[str, float | None]:
-    contributions = difference.contributions
-    interval = None if contributions is None else make(contributions, level=level)
-    low, high = interval or (None, None)
-    return {name: None if contributions is None else contributions.mean, f"{name}_low": low, f"{name}_high": high}
+def _intervals(name: str, found: Differences, ends: tuple[Floats, Floats]) -> dict[str, Sequence[float | None]]:
+    """Value and ends of each part; nothing where the value is undefined."""
+    columns = {name: found.means.mean, f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    known = np.array([not reason for reason in found.reasons])
+    return {column: or_none(np.where(known, values, np.nan)) for column, values in columns.items()}
 
 
 def placed(changes: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from secateur.statistics.clustered import ICC, Clusters
+from secateur.statistics.samples import ICC, Clusters
 
 POWER = 0.8
 """Chance that a comparison of two models that do not differ is settled."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from secateur.items.item import Condition, Item, ItemSet
-from secateur.statistics.clustered import Clusters
 from secateur.statistics.detectable import detectable_margin
+from secateur.statistics.samples import Clusters
 from secateur.study.looks import items_of, plan_looks
 from secateur.study.policy import ChangeCriterion, ExcessCriterion, Policy
 

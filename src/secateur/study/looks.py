@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from secateur.identity import digest
 from secateur.items.item import Item, ItemSet
-from secateur.statistics.clustered import ICC
 from secateur.statistics.detectable import design_effect
 from secateur.statistics.group_sequential import LEAST, nominal_levels, repeated_p, spent
+from secateur.statistics.samples import ICC
 from secateur.study.policy import Criterion, LabelCriterion, PerplexityCriterion, Policy
 
 FEWEST_TEMPLATES = 10
