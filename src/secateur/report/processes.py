@@ -6,15 +6,14 @@ import os
 import pickle
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -38,7 +37,7 @@ def in_processes(
         parts: Gives them, best what takes longest first. Processes start while the others are still being found; it is
             called again if they fail.
         rows: Of the study that the parts are of.
-        processes: How many may work at a time, this one among them; with one, or with few rows, all is done here.
+        processes: How many may work at a time; with one, or with few rows, it is done here.
     """
     if processes < 2 or rows < MANY:
         return [function(first, *part) for part in parts()]
@@ -50,10 +49,10 @@ def in_processes(
             # By a file: what is handed to a process that starts holds this one up until the other has imported all.
             shared = Path(folder) / "first"
             shared.write_bytes(pickle.dumps(first))
-            most = min(processes - 1, _MOST)
+            most = min(processes, _MOST)
             with ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,)) as pool:
                 try:
-                    return _Work(pool, function, first).do(parts, most)
+                    return _results([pool.submit(_do, function, part) for part in parts()])
                 except BaseException:  # nobody waits for the parts that are still being made
                     for process in set(active_children()) - others:
                         process.terminate()
@@ -62,50 +61,14 @@ def in_processes(
         return [function(first, *part) for part in parts()]
 
 
-class _Work(Generic[Result]):
-    """Parts that are done here and in other processes, each by whoever is free."""
-
-    def __init__(self, pool: Executor, function: Callable[..., Result], first: object) -> None:
-        self._pool = pool
-        self._function = function
-        self._first = first
-        self._waiting: deque[tuple[int, tuple[Any, ...]]] = deque()
-        self._begun: dict[int, Future[Result]] = {}
-        # The executor calls back from a thread of its own, or at once.
-        self._lock = threading.RLock()
-
-    def do(self, parts: Callable[[], Iterable[tuple[Any, ...]]], others: int) -> list[Result]:
-        """The results of all parts, in their order, with so many other processes."""
-        for number, part in enumerate(parts()):
-            self._waiting.append((number, part))
-            if number < others:
-                self._hand_on()
-        results: dict[int, Result] = {}
-        while (task := self._next()) is not None:
-            number, part = task
-            results[number] = self._function(self._first, *part)
-        pending = set(self._begun.values())
-        while pending:
-            # Not in one go: where polars sees signals first, a wait without end is not interrupted.
-            done, pending = wait(pending, timeout=_LOOK_UP, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        results |= {number: future.result() for number, future in self._begun.items()}
-        return [results[number] for number in sorted(results)]
-
-    def _next(self) -> tuple[int, tuple[Any, ...]] | None:
-        with self._lock:
-            return self._waiting.popleft() if self._waiting else None
-
-    def _hand_on(self, done: Future[Result] | None = None) -> None:
-        """Give the next part to a process that is free. Not more than one: the rest is for whoever is free then."""
-        with self._lock:
-            if done is not None and (done.cancelled() or done.exception() is not None):
-                self._waiting.clear()  # it is of no use to anyone
-            elif (task := self._next()) is not None:
-                number, part = task
-                self._begun[number] = future = self._pool.submit(_do, self._function, part)
-                future.add_done_callback(self._hand_on)
+def _results(futures: list[Future[Result]]) -> list[Result]:
+    pending = set(futures)
+    while pending:
+        # Not in one go: where polars sees signals first, a wait without end is not interrupted.
+        done, pending = wait(pending, timeout=_LOOK_UP, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+    return [future.result() for future in futures]
 
 
 _LOOK_UP = 0.2
