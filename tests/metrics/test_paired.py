@@ -111,6 +111,17 @@ def test_items_of_one_side_only_are_left_out_and_counted(sampled, items):
     assert table["note"].str.contains("10 and 0 items were asked of one side only").any()
 
 
+def test_items_all_without_roles_have_no_differences_and_give_no_warning():
+    items = make_items(40, without_roles=1.0)
+    frames = [
+        sampled_outcomes(sampled_rows(items, ["A", "B"], rng=np.random.default_rng(k)), items, STRICT) for k in (0, 1)
+    ]
+    table = difference_table(*frames, items, names=("a", "b"), readout="sampled")
+    of_roles = table.filter(pl.col("metric") == "srs")
+    assert of_roles["value"].null_count() == of_roles.height > 0
+    assert table.filter(pl.col("metric") == "unparsed_share")["value"].null_count() == 0
+
+
 def test_nothing_in_common_is_undefined_with_its_reason(sampled, items):
     counts = count_outcomes(sampled[0], items)
     half = np.arange(counts.n_items) < 10

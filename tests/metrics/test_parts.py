@@ -5,7 +5,7 @@ import pytest
 from tests.metrics.builders import letter_rows, make_items, sampled_rows
 
 from secateur.metrics import METRICS, count_outcomes
-from secateur.metrics.parts import clusters_of, parts_of
+from secateur.metrics.parts import parts_of
 from secateur.records.outcomes import letter_outcomes, sampled_outcomes
 from secateur.records.parsers import STRICT
 
@@ -35,10 +35,6 @@ def test_parts_of_the_same_items_share_their_clusters():
     assert whole.within(where).clusters is not whole.clusters
     assert halves.within(where).n_items.tolist() == [3, 2]
     assert halves.within(np.ones(7, np.bool_)) is halves
-
-
-def test_clusters_are_numbered_as_they_come():
-    assert clusters_of(CLUSTER).place.tolist() == [0, 0, 1, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.over == "answers"])

@@ -199,7 +199,7 @@ def test_counts_add_up():
     counts = count_outcomes(sampled_outcomes(answered(ITEMS, "unknown"), ITEMS), ITEMS)
     total = counts.stereotype + counts.counter + counts.unknown + counts.unparsed + counts.unassigned
     assert (total == counts.answers).all()
-    assert counts.n_clusters == ITEMS["cluster"].n_unique()
+    assert counts.clusters.n == ITEMS["cluster"].n_unique()
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)

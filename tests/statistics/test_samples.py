@@ -112,6 +112,24 @@ def test_values_that_are_all_alike_do_not_differ_by_rounding():
     assert widths[0] == pytest.approx(widths[1], rel=0.1)
 
 
+@pytest.mark.parametrize("residue", [5e-17, -5e-17])
+def test_what_rounding_leaves_of_changes_that_cancel_is_no_change(residue):
+    clusters = Clusters(np.repeat(np.arange(100), 20))
+    nothing = clustered_interval(Contributions(np.zeros(2000), clusters))
+    assert clustered_interval(Contributions(np.full(2000, residue), clusters)) == pytest.approx(nothing, rel=1e-9)
+    one = np.zeros(2000)
+    one[7] = 1.0
+    wanted = clustered_interval(Contributions(one, clusters))
+    assert clustered_interval(Contributions(one + residue * (one == 0), clusters)) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -1.0])
+def test_a_level_that_is_none_is_refused(level):
+    means = together(draw(np.random.default_rng(0), None), None)
+    with pytest.raises(ValueError, match="a level lies between 0 and 1"):
+        intervals(means, level)
+
+
 def test_what_does_not_count_is_not_summed():
     clusters = Clusters(np.array([0, 0, 1, 1]), np.array([True, False, False, False]))
     values = Values(clusters.only(np.array([0.5, 9, 9, 9])), clusters)

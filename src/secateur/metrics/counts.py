@@ -16,7 +16,7 @@ from secateur.errors import InputError
 from secateur.metrics.parts import Parts, clusters_of, parts_of
 from secateur.records.frames import once_per_frame
 from secateur.records.outcomes import OUTCOME_TYPE, OUTCOMES, SOFT_COLUMNS, has_roles, role_codes
-from secateur.records.places import asked_items
+from secateur.records.places import asked_items, cluster_numbers
 from secateur.statistics.samples import Clusters
 
 T = TypeVar("T")
@@ -78,11 +78,6 @@ class PerItem:
         return ""
 
     @cached_property
-    def n_rows(self) -> int:
-        """How often all items together were asked."""
-        return int(self.rows.sum())
-
-    @cached_property
     def clusters(self) -> Clusters:
         """Which items resemble each other."""
         return clusters_of(self.cluster)
@@ -109,11 +104,6 @@ class PerItem:
     def some(self, chosen: NDArray[np.bool_]) -> Parts:
         """Some items as one part. Shapes: chosen [n_items]."""
         return self.parts(np.where(chosen, 0, -1), 1)
-
-    @cached_property
-    def n_clusters(self) -> int:
-        """Number of clusters the items belong to."""
-        return self.clusters.n
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, worked out when first asked for under this name."""
@@ -245,7 +235,7 @@ def _item_facts(items: pl.DataFrame) -> tuple[dict[str, NDArray[Any]], tuple[str
     facts = {
         "item": items["item"].to_numpy(),
         "category": categories.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
-        "cluster": (_cluster_names(items).rank("dense").cast(pl.Int64) - 1).to_numpy(),
+        "cluster": cluster_numbers(items),
         "polarity": _codes(items, "polarity", POLARITIES).to_numpy(),
         "condition": _codes(items, "condition", CONDITIONS).to_numpy(),
         "has_roles": has_roles(items),
@@ -316,12 +306,6 @@ def _scores(outcomes: pl.DataFrame, place: NDArray[np.int64], n: int) -> dict[st
         "mass": summed("mass"),
         "scored": cross(place, n, outcomes["mass"].is_not_null().to_numpy(), 2)[:, 1],
     }
-
-
-def _cluster_names(items: pl.DataFrame) -> pl.Series:
-    if "benchmark" not in items.columns:
-        return items["cluster"].cast(pl.String)
-    return items.select(pl.concat_str("benchmark", "cluster", separator="\0"))["benchmark"]
 
 
 def _codes(items: pl.DataFrame, column: str, names: Sequence[str]) -> pl.Series:

@@ -163,7 +163,7 @@ def _linearised(side: Terms, used: Parts, categories: Parts, weighting: Weightin
     one = side.linearised(inside)
     # Each item's deviation weighs as its category does; the mean stays the value.
     present = inside.n_items > 0
-    weights = inside.n_items.sum() / (present.sum() * np.maximum(inside.n_items, 1))
+    weights = inside.n_items.sum() / np.maximum(present.sum() * inside.n_items, 1)
     value = one.value[present].mean() if present.any() else math.nan
     unit = np.max(one.unit * weights, where=present, initial=1.0)
     added = np.zeros(len(used.of))

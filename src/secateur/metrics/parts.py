@@ -42,6 +42,8 @@ class Parts:
         sample = np.zeros(clusters.n, np.int64)
         items = slice(None) if chosen is None else chosen
         sample[clusters.place[items]] = self.of[items]
+        # Other parts of the same items have the same clusters, and what was summed over them serves both, unless, as of
+        # polarities, a cluster is in two parts.
         if not np.array_equal(sample[clusters.place[items]], self.of[items]):
             names = np.maximum(self.of, 0) * clusters.n + clusters.place
             used, place = np.unique(names, return_inverse=True)
@@ -92,7 +94,7 @@ def or_none(values: NDArray[np.float64]) -> list[float | None]:
 
 def parts_of(of: NDArray[np.int64], n: int, cluster: NDArray[np.int64]) -> Parts:
     """Parts, kept for the same items. Arguments as of ``Parts``."""
-    return _parts(of.tobytes(), n, cluster.tobytes())
+    return _parts(of.astype(np.int64, copy=False).tobytes(), n, cluster.astype(np.int64, copy=False).tobytes())
 
 
 @lru_cache(maxsize=64)
@@ -103,17 +105,14 @@ def _parts(of: bytes, n: int, cluster: bytes) -> Parts:
 def clusters_of(cluster: NDArray[np.int64], chosen: NDArray[np.bool_] | None = None) -> Clusters:
     """Clusters from the number of each item's, kept for the same items.
 
-    They are in the order in which they come, so that sums are fast where the items of a cluster stand together.
-
     Args:
         cluster: Shape [n_items].
         chosen: As in ``Clusters``.
     """
-    return _clusters(cluster.tobytes(), None if chosen is None else chosen.tobytes())
+    return _clusters(cluster.astype(np.int64, copy=False).tobytes(), None if chosen is None else chosen.tobytes())
 
 
 @lru_cache(maxsize=64)
 def _clusters(cluster: bytes, chosen: bytes | None) -> Clusters:
-    _, first, place = np.unique(np.frombuffer(cluster, np.int64), return_index=True, return_inverse=True)
-    number = np.argsort(np.argsort(first))
-    return Clusters(number[place], None if chosen is None else np.frombuffer(chosen, np.bool_))
+    place = np.unique(np.frombuffer(cluster, np.int64), return_inverse=True)[1]
+    return Clusters(place, None if chosen is None else np.frombuffer(chosen, np.bool_))

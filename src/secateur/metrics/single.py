@@ -122,14 +122,14 @@ def _whole(numbers: NDArray[np.float64]) -> list[int]:
 
 def _undefined(counted: PerItem, terms: Terms, parts: Parts, part: int, level: float) -> Estimate:
     """Without a value, and why: of no items that the metric is over, or of these."""
-    items = parts.items_of(part)
-    used = items & terms.where
+    asked = parts.items_of(part)
+    used = asked & terms.where
     if used.any():
-        why, items = said(terms.empty, items), used
-    elif not items.any():
-        why = counted.nothing
+        items, why = used, said(terms.empty, asked)
+    elif not asked.any():
+        items, why = asked, counted.nothing
     else:
-        why = said(terms.empty, items) if counted.has_roles[items].any() else NO_ROLES
+        items, why = asked, said(terms.empty, asked) if counted.has_roles[asked].any() else NO_ROLES
     n_clusters = clusters_of(counted.cluster[items]).n_clusters
     n_rows = int(counted.rows[items].sum())
     return Estimate(None, None, None, level, NO_INTERVAL, int(items.sum()), n_rows, n_clusters, note=why)

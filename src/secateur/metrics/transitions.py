@@ -146,7 +146,7 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
     facts = item_columns(asked, items)
     has_roles, right = facts["has_roles"], facts["label"][place]
     codes, options = zip(*map(_codes, sides), strict=True)
-    # Items without roles have another outcome, and no place in the tables.
+    # A group without a role is an outcome of items without roles, which have no place in the tables.
     moves = [np.minimum(code, len(MOVES) - 1) for code in codes]
     verdicts = [np.where(option == right, 0, move + 1) for move, option in zip(moves, options, strict=True)]
     # An outcome is part of the answer: a refusal of an item without an unknown option has no option either.

@@ -125,9 +125,15 @@ def _sorted_keys(items: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.in
 
 
 @once_per_frame
+def cluster_numbers(items: pl.DataFrame) -> NDArray[np.int64]:
+    """Each item's cluster as a number, unique across benchmarks. Shape [n_items]; not to be changed."""
+    names = [pl.col(name).cast(pl.String) for name in ("benchmark", "cluster") if name in items.columns]
+    found = (items.select(pl.concat_str(names, separator="\0").rank("dense").cast(pl.Int64) - 1)).to_series().to_numpy()
+    found.flags.writeable = False
+    return found
+
+
+@once_per_frame
 def _by_cluster(items: pl.DataFrame) -> NDArray[np.int64]:
     """The items' places in the order of their clusters and, within one, of their keys."""
-    keys, _ = _sorted_keys(items)
-    names = [name for name in ("benchmark", "cluster") if name in items.columns]
-    codes = [items[name].cast(pl.String).rank("dense").to_numpy() for name in names]
-    return np.lexsort((keys, *reversed(codes)))
+    return np.lexsort((_sorted_keys(items)[0], cluster_numbers(items)))

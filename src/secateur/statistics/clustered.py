@@ -26,10 +26,9 @@ class Contributions:
     Args:
         values: Per item; their mean is the estimate. Shape [n_items].
         clusters: Of the items.
-        unit: What one item adds if its answer changes wholly: 1 for a share.
-        span: The largest absolute value that the estimate can have.
-        between: For a share, and for a score that is one stretched, the two values between which it lies; ``None`` for
-            a difference, and for a score of what speaks for and what against.
+        unit: As in ``Means``, likewise the next two.
+        span: See unit.
+        between: See unit.
 
     Raises:
         ValueError: If there is no item, or a value is not finite.
@@ -114,12 +113,8 @@ def clustered_interval(contributions: Contributions, *, level: float = 0.95) -> 
     Raises:
         ValueError: If the level is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"a level lies between 0 and 1, not at {level}")
-    if contributions.clusters.n_clusters < 2:
-        return None
     low, high = samples.intervals(contributions.alone, level)
-    return float(low[0]), float(high[0])
+    return None if math.isnan(low[0]) else (float(low[0]), float(high[0]))
 
 
 def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:

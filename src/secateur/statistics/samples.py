@@ -90,14 +90,14 @@ class Clusters:
         """Degrees of freedom of a mean's standard error, as ``Samples.degrees``."""
         return float(self.alone.degrees[0])
 
-    def only(self, values: NDArray[Any]) -> Floats:
+    def only(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values, all finite, of items that count, and 0 of others. Shapes: values [n_items] -> [n_items]."""
         return values if self._kept is None else values * self._kept
 
-    def sums(self, values: Floats) -> Floats:
+    def sums(self, values: NDArray[Any]) -> Floats:
         """Sum per cluster of values that are 0 where nothing counts. Shapes: values [n_items] -> [n]."""
         if self._starts is not None:
-            return np.add.reduceat(values, self._starts)
+            return np.add.reduceat(values, self._starts, dtype=np.float64)
         return np.asarray(np.bincount(self.place, weights=values, minlength=self.n), np.float64)
 
     def largest(self, values: Floats) -> Floats:
@@ -152,7 +152,7 @@ class Values:
 
     @cached_property
     def gains(self) -> tuple[Floats, Floats]:
-        """Sums of what is above 0, and of its squares. Shape [n_clusters] each."""
+        """Sums of what is above 0, and of the squares of that. Shape [n_clusters] each."""
         gain = np.maximum(self.each, 0.0)
         return self.clusters.sums(gain), self.clusters.sums(np.square(gain))
 
@@ -203,7 +203,7 @@ class Samples:
         return np.bincount(self.sample[self.sizes > 0], minlength=self.n)
 
     @cached_property
-    def squares(self) -> Floats:
+    def squared_sizes(self) -> Floats:
         """Sum of the squared sizes of each sample's clusters. Shape [n]."""
         return self.totals(self.sizes**2)
 
@@ -288,9 +288,10 @@ class Means:
     Args:
         values: Per item; their mean over a sample is its estimate.
         samples: Of the clusters of these.
-        unit: As in ``Contributions``, per sample. Shape [n].
-        span: As there.
-        between: As there.
+        unit: What one item adds if its answer changes wholly: 1 for a share. Shape [n].
+        span: The largest absolute value that an estimate can have.
+        between: For a share, and for a score that is one stretched, the two values between which it lies; ``None`` for
+            a difference, and for a score of what speaks for and what against.
 
     Raises:
         ValueError: If a value is not finite.
@@ -333,7 +334,12 @@ def intervals(means: Means, level: float | Floats) -> tuple[Floats, Floats]:
 
     Returns:
         Lower and upper ends. Shape [n] each.
+
+    Raises:
+        ValueError: If a level is not between 0 and 1.
     """
+    if not np.all((level > 0) & (level < 1)):
+        raise ValueError(f"a level lies between 0 and 1, not at {level}")
     mean = means.mean
     low, high = means.spread.ends(level)
     if means.between is None:
@@ -544,12 +550,18 @@ def _gained_less_lost(means: Means) -> _Balances:
         scale = scale.copy()
         np.maximum.at(scale, samples.sample, values.largest)
     to = scale[samples.sample]
-    (gain, gains), all_squares = values.gains, values.squares
-    sums = [gain / to, (gain - values.sums) / to]
-    squares = [gains / to**2, (all_squares - gains) / to**2]
-    gained, lost = (_rates(*parts, samples) for parts in zip(sums, squares, strict=True))
+    up, up_squares = values.gains
+    gained = _without_rounding(samples, up / to, up_squares / to**2)
+    lost = _without_rounding(samples, (up - values.sums) / to, (values.squares - up_squares) / to**2)
+    together = _correlations(samples, gained[0], lost[0])
     errors = np.sqrt(_variances(values.sums, samples))
-    return _Balances(gained, lost, _correlations(samples, *sums), scale, means.mean, errors)
+    return _Balances(_rates(*gained, samples), _rates(*lost, samples), together, scale, means.mean, errors)
+
+
+def _without_rounding(samples: Samples, sums: Floats, squares: Floats) -> tuple[Floats, Floats]:
+    """What is left of changes that cancel is no change. Shapes: sums, squares [n_clusters]."""
+    kept = (samples.totals(sums) > _ROUNDING * samples.weights)[samples.sample]
+    return sums * kept, squares * kept
 
 
 def _of_shares(means: Means, between: tuple[float, float]) -> _Rates:
@@ -576,12 +588,12 @@ def _rates(
     """
     n = samples.weights
     share = np.minimum(np.maximum(samples.totals(sums) / n, 0.0), 1.0)
-    share[share < _ROUNDING] = 0.0  # what is left of changes that cancel is no change
+    share[share < _ROUNDING] = 0.0
     middle = share[samples.sample]
     unlike = squares - middle * (2 * sums - middle * samples.sizes)
     unlike[unlike <= _ALIKE * (squares + middle**2 * samples.sizes)] = 0.0
     changed = np.maximum(samples.alike(unlike if by_spread else sums), 1.0)
-    believed = 1 + ICC * (samples.squares / n - 1) * np.minimum(1.0, FEW_CLUSTERS / changed)
+    believed = 1 + ICC * (samples.squared_sizes / n - 1) * np.minimum(1.0, FEW_CLUSTERS / changed)
     variance = np.maximum(_variances(sums, samples), believed * samples.totals(unlike) / n**2)
     estimated = variance > _ROUNDING / n
     items = n / (believed * unit)
