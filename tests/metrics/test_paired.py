@@ -7,7 +7,7 @@ from tests.metrics.builders import letter_rows, make_items, sampled_rows
 
 from secateur.metrics import METRICS, count_outcomes, pair_outcomes
 from secateur.metrics.counts import CONDITIONS
-from secateur.metrics.differences import difference_table, excess_table, stereotyped_groups
+from secateur.metrics.differences import counted_differences, difference_table, excess_table, stereotyped_groups
 from secateur.metrics.metric import BOTH
 from secateur.metrics.paired import NO_COMMON_ITEMS, put_beside
 from secateur.records.outcomes import letter_outcomes, sampled_outcomes
@@ -113,13 +113,14 @@ def test_items_of_one_side_only_are_left_out_and_counted(sampled, items):
 
 def test_items_all_without_roles_have_no_differences_and_give_no_warning():
     items = make_items(40, without_roles=1.0)
-    frames = [
-        sampled_outcomes(sampled_rows(items, ["A", "B"], rng=np.random.default_rng(k)), items, STRICT) for k in (0, 1)
-    ]
-    table = difference_table(*frames, items, names=("a", "b"), readout="sampled")
-    of_roles = table.filter(pl.col("metric") == "srs")
-    assert of_roles["value"].null_count() == of_roles.height > 0
-    assert table.filter(pl.col("metric") == "unparsed_share")["value"].null_count() == 0
+    rngs = [np.random.default_rng(seed) for seed in range(2)]
+    frames = [sampled_outcomes(sampled_rows(items, ["A", "B"], rng=rng), items, STRICT) for rng in rngs]
+    beside = put_beside(*(count_outcomes(frame, items) for frame in frames))
+    metrics, by = ("srs", "unparsed_share"), ("all", "category")
+    table = counted_differences(beside, items, metrics=metrics, names=("a", "b"), readout="sampled", by=by)
+    undefined = dict(table.group_by("metric").agg(pl.col("value").null_count() / pl.len()).iter_rows())
+    assert undefined == {"srs": 1, "unparsed_share": 0}
+    assert beside.difference(METRICS["srs"], weighting="categories").contributions is None
 
 
 def test_nothing_in_common_is_undefined_with_its_reason(sampled, items):
