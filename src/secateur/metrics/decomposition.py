@@ -63,9 +63,9 @@ def decompose(beside: Beside, parts: Parts) -> dict[str, Differences]:
         for number in range(parts.n)
     ]
     missing = NO_ITEMS_FOR_IT if beside.n_items else NO_COMMON_ITEMS
-    found = {}
+    found, terms = {}, Terms(numbers, used.chosen, _whole, _STEPS)
     for part in PARTS:
-        one = Terms(numbers, used.chosen, _OF[part], _STEPS).linearised(used)
+        one = terms.linearised(used, _OF[part])
         reasons = [
             missing if empty else NO_DIRECTION.format(which) if which and part != "whole" else ""
             for empty, which in zip(none, unnamed, strict=True)
@@ -155,6 +155,10 @@ def _factors(means: Sequence[Any]) -> tuple[Any, ...]:
     return (*named, means[0] / named[0], means[3] / named[1], means[2], means[5])
 
 
+def _whole(means: Sequence[Any]) -> Any:
+    return means[3] - means[0]
+
+
 def _abstention(means: Sequence[Any]) -> Any:
     _, _, d_before, d_after, unknown_before, unknown_after = _factors(means)
     return (unknown_before - unknown_after) * (d_before + d_after) / 2
@@ -171,7 +175,7 @@ def _direction(means: Sequence[Any]) -> Any:
 
 
 _OF = {
-    "whole": lambda means: means[3] - means[0],
+    "whole": _whole,
     "abstention": _abstention,
     "reading": _reading,
     "direction": _direction,

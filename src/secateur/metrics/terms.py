@@ -54,7 +54,7 @@ class Terms:
     empty: Said = NO_ITEMS
     note: Said = ""
 
-    def linearised(self, parts: Parts) -> Linearised:
+    def linearised(self, parts: Parts, of: Callable[[Sequence[Any]], Any] | None = None) -> Linearised:
         """The metric over each part, and what each item adds to it: numbers whose mean is the metric.
 
         Exact for a metric that is a mean; for others to first order (the influence function: Hampel 1974, JASA
@@ -62,21 +62,23 @@ class Terms:
 
         Args:
             parts: Of items within ``where``.
+            of: Another function of the same means, in the place of its own.
         """
+        of = self.of if of is None else of
         samples, columns = parts.samples, self._columns(parts.clusters)
         sums = [samples.totals(column.sums) for column in columns]
         value, unit, side = np.full(parts.n, np.nan), np.ones(parts.n), np.ones(parts.n)
-        if self.of is _itself:
+        if of is _itself:
             np.divide(sums[0], parts.n_items, out=value, where=parts.n_items > 0)
             return Linearised(value, columns[0], np.maximum(unit, np.abs(self.steps).max()), side)
         rest, slopes = np.zeros(parts.n), np.zeros((len(columns), parts.n))
         for part in np.flatnonzero(parts.n_items).tolist():
             means = [float(total[part]) / int(parts.n_items[part]) for total in sums]
-            reached = self._at(means).real
+            reached = _at(of, means).real
             if not math.isfinite(reached):
                 continue
             slope = [
-                self._at([*means[:place], complex(mean, _STEP), *means[place + 1 :]]).imag / _STEP
+                _at(of, [*means[:place], complex(mean, _STEP), *means[place + 1 :]]).imag / _STEP
                 for place, mean in enumerate(means)
             ]
             for step in self.steps.tolist():
@@ -99,13 +101,6 @@ class Terms:
     def _summed(self) -> dict[Clusters, list[Values]]:
         return {}
 
-    def _at(self, means: list[Any]) -> complex:
-        """The metric at these means, NaN where a denominator is nothing."""
-        try:
-            return complex(self.of(means))
-        except ZeroDivisionError:
-            return complex(math.nan)
-
 
 @dataclass(frozen=True)
 class Linearised:
@@ -127,6 +122,14 @@ class Linearised:
 
 
 _STEP = 1e-30
+
+
+def _at(of: Callable[[Sequence[Any]], Any], means: list[Any]) -> complex:
+    """The metric at these means, NaN where a denominator is nothing."""
+    try:
+        return complex(of(means))
+    except ZeroDivisionError:
+        return complex(math.nan)
 
 
 def _itself(means: Sequence[Any]) -> Any:

@@ -251,12 +251,13 @@ def transition_excess(
     for kept in (beside.first, beside.second):
         assert isinstance(kept, Pairs)
         shares.append((kept.moves if by == "outcome" else kept.verdicts) / kept.pairs[:, None, None])
-    each = shares[1] - shares[0]
+    # Of one cell after the other: an item's cells lie too far apart for quick sums over items.
+    each = np.ascontiguousarray(np.moveaxis(shares[1] - shares[0], 0, -1))
     rows = []
     for (i, dense), (j, variant) in itertools.product(enumerate(names), repeat=2):
         value = low = high = None
         if beside.n_items:
-            contributions = Contributions(each[:, i, j], beside.first.clusters)
+            contributions = Contributions(each[i, j], beside.first.clusters)
             value = contributions.mean
             low, high = clustered_interval(contributions, level=level) or (None, None)
         rows.append((dense, variant, value, low, high))

@@ -150,8 +150,9 @@ def _of_variant(
                 continue
             difference = beyond_match(of_metric, variant.key, place)
             found = judged(difference, n_answers=beside.n_answers(difference.used), level=level)
-            singles = [beyond_match(of_metric, variant.key, one) for one in places]
-            single_means = [one.contributions.mean for one in singles if one.contributions]
+            alone = len(places) == 1
+            singles = [difference] if alone else [beyond_match(of_metric, variant.key, one) for one in places]
+            single_means = [] if alone else [one.contributions.mean for one in singles if one.contributions]
             yield about | {
                 "metric": metric,
                 "change": difference.after,
@@ -159,11 +160,11 @@ def _of_variant(
                 "value": found.estimate.value,
                 "low": found.estimate.low,
                 "high": found.estimate.high,
-                "p": found.p if len(singles) == 1 else p_of_each(singles),
+                "p": found.p if alone else p_of_each(singles),
                 "n_items": found.estimate.n_items,
                 "n_clusters": found.estimate.n_clusters,
-                "least": min(single_means) if len(places) > 1 and single_means else None,
-                "most": max(single_means) if len(places) > 1 and single_means else None,
+                "least": min(single_means, default=None),
+                "most": max(single_means, default=None),
                 "note": found.estimate.note,
             }
 
