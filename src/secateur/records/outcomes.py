@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from secateur.errors import InputError
@@ -199,8 +200,8 @@ def sampled_outcomes(sampled: pl.DataFrame, items: pl.DataFrame, parser: Parser 
         InputError: For an item not in the items table, an order that does not exist, or a stop reason that is not in
             ``STOPS`` (such an answer may have been ended for other parsers' sake).
     """
-    stops = sampled["stop"].cast(pl.String)
-    strange = set(stops.unique()) - set(STOPS)
+    stops = sampled["stop"]
+    strange = set(stops.unique().cast(pl.String)) - set(STOPS)
     if strange:
         raise InputError(
             "An answer ended for a reason this parser does not know.",
@@ -225,7 +226,7 @@ def sampled_outcomes(sampled: pl.DataFrame, items: pl.DataFrame, parser: Parser 
     return pl.DataFrame(
         {
             "item": sampled["item"],
-            "order": sampled["order"].cast(pl.String).cast(ORDER_TYPE),
+            "order": pl.Series(orders.astype(np.uint8)).cat.to(ORDER_TYPE),
             "seed": sampled["seed"],
             "option": _with_nulls(option, (said == 4) | (option < 0)),
             "letter": _with_nulls(said, said > 2),
@@ -289,9 +290,8 @@ def _outcome_series(codes: NDArray[np.int64]) -> pl.Series:
 
 
 def _with_nulls(values: NDArray[Any], null: NDArray[np.bool_]) -> pl.Series:
-    kind = pl.Float64() if values.dtype.kind == "f" else pl.Int8()
-    clean = np.where(null, 0, values)
-    return pl.select(pl.when(pl.Series(~null)).then(pl.Series(clean, dtype=kind)).alias("x"))["x"]
+    kind = np.float64 if values.dtype.kind == "f" else np.int8
+    return pl.Series(pa.array(np.where(null, 0, values).astype(kind), mask=null, from_pandas=False))
 
 
 def _mass(by_letter: NDArray[np.float64], nonfinite: NDArray[np.bool_]) -> NDArray[np.float64]:
