@@ -366,13 +366,19 @@ def p_values(means: Means) -> Floats:
         low, high = intervals(means, 1 - np.where(asked, p, 0.5))
         asked &= ~np.where(above, low > 0, high < 0)
     if asked.any():
-        allowed = p_beyond(means, 0.0, above=above, asked=asked, precision=0.05)
+        allowed = p_beyond(means, 0.0, above=above, asked=asked, precision=0.05, excluded=p / 2)
         p[asked] = np.minimum(np.maximum(p, 2 * allowed), 1.0)[asked]
     return p
 
 
 def p_beyond(
-    means: Means, threshold: float, *, above: NDArray[np.bool_], asked: NDArray[np.bool_], precision: float
+    means: Means,
+    threshold: float,
+    *,
+    above: NDArray[np.bool_],
+    asked: NDArray[np.bool_],
+    precision: float,
+    excluded: Floats | None = None,
 ) -> Floats:
     """Each mean's one-sided p-value for lying beyond a threshold, as ``clustered.p_above``. Shape [n].
 
@@ -382,16 +388,21 @@ def p_beyond(
         above: Whether above it is meant, else below. Shape [n].
         asked: Samples of at least two clusters, for which it is wanted; others get 0.5. Shape [n].
         precision: Of the p-value, as a share of it.
+        excluded: Of those asked, an alpha that is known to be too small. Shape [n].
     """
 
     def beyond(alpha: Floats) -> NDArray[np.bool_]:
         low, high = intervals(means, 1 - 2 * alpha)
         return np.where(above, low > threshold, high < threshold)
 
-    low, high = np.full(len(above), SMALLEST), np.full(len(above), 0.5 - _NARROWEST)
+    high = np.full(len(above), 0.5 - _NARROWEST)
     outside = np.where(above, means.mean > threshold, means.mean < threshold) & asked
     outside &= beyond(high)
-    least = outside & beyond(low)
+    if excluded is None:
+        low = np.full(len(above), SMALLEST)
+        least = outside & beyond(low)
+    else:
+        low, least = np.where(outside, excluded, high), np.zeros_like(outside)
     searched = outside & ~least
     high = np.where(least, low, np.where(outside, high, 0.5))
     while (open_ := searched & (high / low > 1 + precision)).any():
