@@ -1,5 +1,7 @@
 """Parts of items: numbers of each are those of its items alone, and what is shared is the same object."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.metrics.builders import letter_rows, make_items, sampled_rows
@@ -65,3 +67,12 @@ def test_a_metric_over_parts_is_its_function_of_each(name):
             assert (one.n_answers, one.n_clusters) == (other.n_answers, other.n_clusters)
             for end in ("value", "low", "high"):
                 assert getattr(one, end) == pytest.approx(getattr(other, end), abs=1e-10)
+
+
+def test_a_metric_that_is_but_a_function_is_asked_part_by_part():
+    items = make_items(60, seed=1, categories=("Age", "Race", "SES"))
+    counts = count_outcomes(sampled_outcomes(sampled_rows(items, ["A", "B", "C"]), items, STRICT), items)
+    partitions = [counts.whole, counts.by_category]
+    by_terms = METRICS["accuracy"].estimates(counts, partitions, level=0.9)
+    assert replace(METRICS["accuracy"], terms=None).estimates(counts, partitions, level=0.9) == by_terms
+    assert [len(found) for found in by_terms] == [1, 3]

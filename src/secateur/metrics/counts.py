@@ -92,14 +92,14 @@ class PerItem:
         """The items of each category, in the order of ``categories``."""
         return self.parts(self.category, len(self.categories))
 
-    def parts(self, of: NDArray[np.int64], n: int) -> Parts:
+    def parts(self, number: NDArray[np.int64], n: int) -> Parts:
         """Items in parts.
 
         Args:
-            of: The number of each item's part, below 0 where it is in none. Shape [n_items].
+            number: That of each item's part, below 0 where it is in none. Shape [n_items].
             n: Number of parts.
         """
-        return parts_of(of, n, self.cluster)
+        return parts_of(number, n, self.cluster)
 
     def some(self, chosen: NDArray[np.bool_]) -> Parts:
         """Some items as one part. Shapes: chosen [n_items]."""

@@ -92,7 +92,7 @@ def new_direction(pairs: Pairs, parts: Parts) -> Differences:
     gained = [pairs.moves[:, unknown, outcome] / pairs.pairs for outcome in (stereotype, counter)]
     both = gained[0] + gained[1]
     # Not ``within``, which keeps what it gives: no other comparison is of the same items.
-    used = Parts(np.where(pairs.has_roles & (both > 0), parts.of, -1), parts.n, parts.cluster)
+    used = Parts(np.where(pairs.has_roles & (both > 0), parts.number, -1), parts.n, parts.cluster)
     one = ratio(gained[0], both, used.chosen).linearised(used)
     known = used.n_items > 0
     return Differences(

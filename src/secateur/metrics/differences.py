@@ -348,7 +348,7 @@ def _naive(pairs: Pairs | None, metric: str, beside: Beside, parts: Parts) -> li
     if pairs is None or counted is None:
         return [None] * parts.n
     if not np.array_equal(pairs.item, beside.first.item):
-        of = dict(zip(beside.first.item.tolist(), parts.of.tolist(), strict=True))
+        of = dict(zip(beside.first.item.tolist(), parts.number.tolist(), strict=True))
         parts = pairs.parts(np.array([of.get(item, -1) for item in pairs.item.tolist()], np.int64), parts.n)
     return [mcnemar_mid_p(int(gained), int(lost)) for gained, lost in zip(*map(parts.total, counted), strict=True)]
 

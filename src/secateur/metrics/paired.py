@@ -166,7 +166,7 @@ def _linearised(side: Terms, used: Parts, categories: Parts, weighting: Weightin
     weights = inside.n_items.sum() / np.maximum(present.sum() * inside.n_items, 1)
     value = one.value[present].mean() if present.any() else math.nan
     unit = np.max(one.unit * weights, where=present, initial=1.0)
-    added = np.zeros(len(used.of))
+    added = np.zeros(len(used.number))
     if math.isfinite(value):
         own, weight = (inside.samples.each(np.where(present, each, 0.0)) for each in (one.value, weights))
         added = used.clusters.only(value + (one.values.each - own) * weight)

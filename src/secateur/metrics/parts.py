@@ -18,19 +18,19 @@ class Parts:
     """Parts of some items, none of which is in two.
 
     Args:
-        of: Of each item, the number of its part, below 0 where it is in none. Shape [n_items].
+        number: Of each item, that of its part, below 0 where it is in none. Shape [n_items].
         n: Number of parts, of which some can be empty.
         cluster: Of each item, the number of its cluster. Shape [n_items].
     """
 
-    of: NDArray[np.int64]
+    number: NDArray[np.int64]
     n: int
     cluster: NDArray[np.int64]
 
     @cached_property
     def chosen(self) -> NDArray[np.bool_]:
         """Items that are in a part. Shape [n_items]."""
-        return self.of >= 0
+        return self.number >= 0
 
     @cached_property
     def samples(self) -> Samples:
@@ -41,11 +41,11 @@ class Parts:
         clusters = clusters_of(self.cluster, chosen)
         sample = np.zeros(clusters.n, np.int64)
         items = slice(None) if chosen is None else chosen
-        sample[clusters.place[items]] = self.of[items]
+        sample[clusters.place[items]] = self.number[items]
         # Other parts of the same items have the same clusters, and what was summed over them serves both, unless, as of
         # polarities, a cluster is in two parts.
-        if not np.array_equal(sample[clusters.place[items]], self.of[items]):
-            names = np.maximum(self.of, 0) * clusters.n + clusters.place
+        if not np.array_equal(sample[clusters.place[items]], self.number[items]):
+            names = np.maximum(self.number, 0) * clusters.n + clusters.place
             used, place = np.unique(names, return_inverse=True)
             clusters, sample = Clusters(place, chosen), used // clusters.n
         return Samples(clusters, sample, self.n)
@@ -68,9 +68,9 @@ class Parts:
         """Sum per part. Shapes: values [n_items] -> [n]."""
         return self.samples.totals(self.clusters.sums(self.clusters.only(values)))
 
-    def items_of(self, number: int) -> NDArray[np.bool_]:
+    def items_of(self, part: int) -> NDArray[np.bool_]:
         """Which items are in a part. Shape [n_items]."""
-        return np.asarray(self.of == number)
+        return np.asarray(self.number == part)
 
     def within(self, where: NDArray[np.bool_]) -> Parts:
         """The same parts of these items alone. Shapes: where [n_items]."""
@@ -78,7 +78,7 @@ class Parts:
             return self
         key = where.tobytes()
         if key not in self._within:
-            self._within[key] = Parts(np.where(where, self.of, -1), self.n, self.cluster)
+            self._within[key] = Parts(np.where(where, self.number, -1), self.n, self.cluster)
         return self._within[key]
 
     # Variants were asked the same items, and metrics are over all of them or those with roles.
@@ -92,14 +92,14 @@ def or_none(values: NDArray[np.float64]) -> list[float | None]:
     return [None if math.isnan(value) else value for value in values.tolist()]
 
 
-def parts_of(of: NDArray[np.int64], n: int, cluster: NDArray[np.int64]) -> Parts:
+def parts_of(number: NDArray[np.int64], n: int, cluster: NDArray[np.int64]) -> Parts:
     """Parts, kept for the same items. Arguments as of ``Parts``."""
-    return _parts(of.astype(np.int64, copy=False).tobytes(), n, cluster.astype(np.int64, copy=False).tobytes())
+    return _parts(number.astype(np.int64, copy=False).tobytes(), n, cluster.astype(np.int64, copy=False).tobytes())
 
 
 @lru_cache(maxsize=64)
-def _parts(of: bytes, n: int, cluster: bytes) -> Parts:
-    return Parts(np.frombuffer(of, np.int64), n, np.frombuffer(cluster, np.int64))
+def _parts(number: bytes, n: int, cluster: bytes) -> Parts:
+    return Parts(np.frombuffer(number, np.int64), n, np.frombuffer(cluster, np.int64))
 
 
 def clusters_of(cluster: NDArray[np.int64], chosen: NDArray[np.bool_] | None = None) -> Clusters:
