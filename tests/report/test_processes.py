@@ -9,10 +9,10 @@ from tests.report.scripted_study import ScriptedStudy, build
 
 from secateur.errors import StoreDamagedError
 from secateur.records.store import Store
-from secateur.report import processes, read_model
+from secateur.report import processes, read, read_model, write
 from secateur.report.data import NOT_RUN
 from secateur.report.read import read_report_data
-from secateur.report.write import report_files
+from secateur.report.write import report_files, write_report
 
 MODELS = ("acme/one-2b", "acme/two-2b", "acme/three-2b")
 
@@ -73,6 +73,17 @@ def test_every_file_of_a_report_is_the_same_from_one_process_and_from_two(tmp_pa
     assert [*alone] == [*beside]
     assert [name for name in alone if alone[name] != beside[name]] == []
     assert sum(name.endswith(".png") for name in alone) > 5
+
+
+def test_a_report_of_many_answers_tells_what_it_does(store, tmp_path, monkeypatch):
+    told = []
+    write_report(store, tmp_path / "few", note=told.append)
+    assert told == []
+    monkeypatch.setattr(read, "MANY", 1)
+    monkeypatch.setattr(write, "MANY", 1)
+    write_report(store, tmp_path / "many", note=told.append)
+    assert [text.split()[0] for text in told] == ["reading", "writing"]
+    assert "records" in told[0]
 
 
 def test_no_process_is_started_for_few_answers_or_if_one_is_to_do_it(store, monkeypatch):

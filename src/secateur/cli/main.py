@@ -204,7 +204,11 @@ def report(
     from secateur.cli.summary import print_summary
     from secateur.report import write_report
 
-    print_summary(write_report(store, out, parser=parser, plan=plan, processes=processes or _processors()))
+    def note(text: str) -> None:
+        typer.echo(text, err=True)
+
+    page = write_report(store, out, parser=parser, plan=plan, processes=processes or _processors(), note=note)
+    print_summary(page)
 
 
 @app.command("compare")

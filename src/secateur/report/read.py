@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from secateur.report.as_published import together
 from secateur.report.changes import correct_changes
 from secateur.report.data import ReportData
 from secateur.report.matched import correct_matched
+from secateur.report.processes import MANY
 from secateur.report.read_model import read_models
 from secateur.report.reading import Reading
 from secateur.report.states import find_states
@@ -36,6 +37,7 @@ def read_report_data(
     min_mass: float = MIN_LETTER_MASS,
     level: float = 0.95,
     processes: int = 1,
+    note: Callable[[str], None] | None = None,
 ) -> ReportData:
     """Read what a report needs of one plan of a store.
 
@@ -48,6 +50,7 @@ def read_report_data(
         processes: In how many answers may be read, where there are many. With more than one, a script that calls
             this keeps its own doings behind ``if __name__ == "__main__"``, and parsers, metrics and figures that it
             added are not known.
+        note: Told before answers are read that take a while.
 
     Raises:
         InputError: If there is no such parser or plan.
@@ -57,6 +60,8 @@ def read_report_data(
         raise InputError("There is no such parser.", where="--parser", allowed=", ".join(PARSERS), got=parser)
     chosen = choose_plan(store, plan)
     reading = Reading(store, chosen, parser=parser, min_mass=min_mass, level=level)
+    if note is not None and reading.n_rows >= MANY:
+        note(f"reading {reading.n_rows:,} records")
     models = read_models(reading, processes=processes)
     variants, placebos = (
         tuple(v for model in models for v in model.variants if v.placebo is placebo) for placebo in (False, True)

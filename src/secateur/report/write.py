@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ from secateur.report.data import ReportData
 from secateur.report.figure import Figure
 from secateur.report.figures import FIGURES
 from secateur.report.page import facts, render
-from secateur.report.processes import in_processes
+from secateur.report.processes import MANY, in_processes
 from secateur.report.read import read_report_data
 from secateur.report.table import to_plain
 from secateur.report.tables import TABLES
@@ -39,7 +40,13 @@ _MOST_DRAWING = 4
 
 
 def write_report(
-    store: Path, out: Path, *, parser: str = "strict", plan: str | None = None, processes: int = 1
+    store: Path,
+    out: Path,
+    *,
+    parser: str = "strict",
+    plan: str | None = None,
+    processes: int = 1,
+    note: Callable[[str], None] | None = None,
 ) -> Path:
     """Write tables, figures and one page about a store; needs the store alone.
 
@@ -51,6 +58,7 @@ def write_report(
         parser: Which parser reads sampled answers.
         plan: Start of the plan's digest; the study run last if ``None``.
         processes: As in ``read_report_data``; figures are drawn in up to four of them, which know those of ``FIGURES``.
+        note: Told what is done where it takes a while.
 
     Returns:
         The page.
@@ -60,7 +68,9 @@ def write_report(
         StoreError: If there is no store, no plan in it or no answer.
     """
     before = _check_folder(out)
-    data = read_report_data(Store.open(store), parser=parser, plan=plan, processes=processes)
+    data = read_report_data(Store.open(store), parser=parser, plan=plan, processes=processes, note=note)
+    if note is not None and data.rows[0] >= MANY:
+        note(f"writing tables and drawing {len(FIGURES)} figures")
     files = report_files(data, processes=processes)
     write_json(out / MARKER, {"format": FORMAT, "version": VERSION, "files": sorted({*before, *files})})
     for name, content in files.items():
