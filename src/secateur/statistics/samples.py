@@ -362,7 +362,7 @@ def p_values(means: Means) -> Floats:
     p[samples.n_clusters < 2] = np.nan
     above, asked = means.mean > 0, p <= _LOOK_BELOW
     if asked.any():
-        # Mostly the interval excludes zero at p already, and there is nothing to search.
+        # Where the interval excludes zero at p already, there is nothing to search.
         low, high = intervals(means, 1 - np.where(asked, p, 0.5))
         asked &= ~np.where(above, low > 0, high < 0)
     if asked.any():
