@@ -109,7 +109,7 @@ class Beside:
         """
         parts = self.first.whole if chosen is None else self.first.some(chosen)
         (found,) = self.differences(metric, [(parts, weighting)])
-        return found.alone(self.clusters_of(found.used.chosen))
+        return found.alone(clusters_of(self.first.cluster[found.used.chosen]))
 
     def differences(self, metric: Metric, partitions: Sequence[tuple[Parts, Weighting]]) -> list[Differences]:
         """A metric of the second less the same metric of the first, over each part.
@@ -150,10 +150,6 @@ class Beside:
             return NO_ITEMS_FOR_IT if self.n_items else NO_COMMON_ITEMS
         missing = (side for side, value in zip(_SIDES, values, strict=True) if not math.isfinite(value))
         return UNDEFINED_IN.format(" and in ".join(missing))
-
-    def clusters_of(self, used: NDArray[np.bool_]) -> Clusters:
-        """Clusters of some items. Shapes: used [n_items]."""
-        return clusters_of(self.first.cluster[used])
 
 
 def _linearised(side: Terms, used: Parts, categories: Parts, weighting: Weighting) -> Linearised:

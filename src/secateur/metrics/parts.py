@@ -34,9 +34,7 @@ class Parts:
 
     @cached_property
     def samples(self) -> Samples:
-        """The clusters of each part: what is sampled. Those of other parts of the same items are the same, if no
-        cluster is in two parts; what was summed over them serves both.
-        """
+        """The clusters of each part: what is sampled."""
         chosen = None if self.chosen.all() else self.chosen
         clusters = clusters_of(self.cluster, chosen)
         sample = np.zeros(clusters.n, np.int64)

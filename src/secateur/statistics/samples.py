@@ -399,7 +399,7 @@ def p_beyond(
     outside = np.where(above, means.mean > threshold, means.mean < threshold) & asked
     outside &= beyond(high)
     if excluded is None:
-        low = np.full(len(above), SMALLEST)
+        low = np.full(len(above), _SMALLEST)
         least = outside & beyond(low)
     else:
         low, least = np.where(outside, excluded, high), np.zeros_like(outside)
@@ -439,7 +439,7 @@ def sign_flip(sums: Floats, *, draws: int = DRAWS) -> float:
 
 
 # Far below what a first look of several may spend, and what Holm asks for after it.
-SMALLEST = 1e-12
+_SMALLEST = 1e-12
 # At levels below, quantiles of t are lost in rounding.
 _NARROWEST = 1e-6
 _LOOK_BELOW = 0.2
