@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from scipy import stats
 from tests.reference import clustered as slow
 
-from secateur.statistics import clopper_pearson_zero
+from secateur.statistics import clopper_pearson_zero, samples
 from secateur.statistics.clustered import (
     Contributions,
     clustered_interval,
@@ -327,6 +327,26 @@ def test_the_smallest_p_is_one_of_all_draws():
     p = sign_flip(per_cluster(np.ones(60)))
     assert 0 < p < 1.1 / DRAWS
     assert sign_flip(per_cluster(np.ones(10))) == 2 / 2**10
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0, 2.0, 9.0])
+@pytest.mark.parametrize("n_clusters", [17, 20])
+def test_the_bound_on_p_is_one(n_clusters, shift):
+    for seed in range(20):
+        sums = np.random.default_rng(seed).normal(shift, 1, n_clusters)
+        bound = samples._at_most(sums, abs(float(sums.sum())))
+        assert exact(sums) <= bound * (1 + 1e-12)
+        assert bound <= max(30 * exact(sums), 2 * 0.7**n_clusters)
+
+
+@pytest.mark.parametrize("shift", [0.4, 0.6, 0.8, 1.5])
+def test_no_signs_are_drawn_where_p_is_known_to_be_the_least(shift, monkeypatch):
+    cases = [per_cluster(np.random.default_rng(seed).normal(shift, 1, 60), span=99) for seed in range(25)]
+    quick = [sign_flip(case) for case in cases]
+    monkeypatch.setattr(samples, "_at_most", lambda *_: 1.0)
+    for fast, slow_ in zip(quick, [sign_flip(case) for case in cases], strict=True):
+        assert fast == slow_ or fast < 1 / DRAWS < slow_ < 5 / DRAWS
+    assert min(quick) < 1 / DRAWS or shift < 0.6
 
 
 def test_the_same_input_gives_the_same_p():

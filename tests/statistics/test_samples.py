@@ -72,7 +72,7 @@ def test_each_of_several_is_what_it_is_alone(between, how, seed):
     low, high = intervals(means, 0.9)
     errors, p = standard_errors(means), p_values(means)
     above = means.mean > 0.1
-    beyond = p_beyond(means, 0.1, above=above, asked=means.samples.n_clusters > 1, precision=1e-4)
+    beyond = p_beyond(means, 0.1, above=above, precision=1e-4)
     for number in range(len(SIZES) - 1):
         one = alone(parts, means, number, between)
         assert means.mean[number] == pytest.approx(one.mean, abs=1e-14)

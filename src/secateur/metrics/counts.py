@@ -287,7 +287,8 @@ def cross(place: NDArray[np.int64], n: int, codes: NDArray[Any], size: int) -> N
         codes: 0 .. size - 1, [n_rows].
         size: Number of codes.
     """
-    return np.bincount(place * size + codes, minlength=n * size).astype(np.int64).reshape(n, size)
+    # Metrics look at all items of one code, so these lie together.
+    return np.bincount(codes.astype(np.int64) * n + place, minlength=size * n).reshape(size, n).T
 
 
 def _scores(outcomes: pl.DataFrame, place: NDArray[np.int64], n: int) -> dict[str, Any]:

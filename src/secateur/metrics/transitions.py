@@ -153,9 +153,9 @@ def pair_outcomes(dense: pl.DataFrame, variant: pl.DataFrame, items: pl.DataFram
     flipped = (options[0] != options[1]) | (codes[0] != codes[1])
 
     def beside(sides: Sequence[NDArray[np.int64]], size: int) -> NDArray[np.int64]:
-        counted = cross(place, n, sides[0] * size + sides[1], size * size).reshape(n, size, size)
+        counted = cross(place, n, sides[0] * size + sides[1], size * size)
         counted[~has_roles] = 0
-        return counted
+        return np.moveaxis(counted.T.reshape(size, size, n), -1, 0)
 
     never, became, orders = _paper_counts(dense, variant, items, asked, aligned=sides[0] is dense)
     return Pairs(
@@ -251,8 +251,7 @@ def transition_excess(
     for kept in (beside.first, beside.second):
         assert isinstance(kept, Pairs)
         shares.append((kept.moves if by == "outcome" else kept.verdicts) / kept.pairs[:, None, None])
-    # Of one cell after the other: an item's cells lie too far apart for quick sums over items.
-    each = np.ascontiguousarray(np.moveaxis(shares[1] - shares[0], 0, -1))
+    each = np.moveaxis(shares[1] - shares[0], 0, -1)
     rows = []
     for (i, dense), (j, variant) in itertools.product(enumerate(names), repeat=2):
         value = low = high = None

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from secateur.errors import InputError
@@ -291,7 +290,8 @@ def _outcome_series(codes: NDArray[np.int64]) -> pl.Series:
 
 def _with_nulls(values: NDArray[Any], null: NDArray[np.bool_]) -> pl.Series:
     kind = np.float64 if values.dtype.kind == "f" else np.int8
-    return pl.Series(pa.array(np.where(null, 0, values).astype(kind), mask=null, from_pandas=False))
+    known = pl.Series(np.where(null, 0, values).astype(kind))
+    return known.zip_with(pl.Series(~null), pl.Series([None], dtype=known.dtype))
 
 
 def _mass(by_letter: NDArray[np.float64], nonfinite: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -127,8 +127,9 @@ def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
 
     Args:
         contributions: Per item.
-        draws: At most so many signs are drawn, in whole batches; the smallest p is 1 / (draws + 1). For Holm's
-            correction over 180 comparisons p must be able to be below 0.0003.
+        draws: At most so many signs are drawn, in whole batches; the smallest p is 1 / (draws + 1), which is told
+            without drawing them where a bound says that it is no larger. For Holm's correction over 180 comparisons p
+            must be able to be below 0.0003.
 
     Returns:
         Above 0, at most 1; 1 where all clusters are zero.
@@ -152,7 +153,7 @@ def p_above(contributions: Contributions, threshold: float, *, precision: float 
     if contributions.clusters.n_clusters < 2:
         return None
     once = np.ones(1, np.bool_)
-    return float(samples.p_beyond(contributions.alone, threshold, above=once, asked=once, precision=precision)[0])
+    return float(samples.p_beyond(contributions.alone, threshold, above=once, precision=precision)[0])
 
 
 def clustered_p(contributions: Contributions) -> float | None:

@@ -6,7 +6,6 @@ clusters, worked out once. :mod:`secateur.statistics.clustered` says what the nu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Self
@@ -223,29 +222,10 @@ class Samples:
             [min(_degrees(one, one), _degrees(one, one**2)) if len(one) > 1 else 1.0 for one in sizes], np.float64
         )
 
-    def quantiles(self, level: float | Floats) -> Floats:
-        """Student's, that a mean lies within so many standard errors. Shapes: level [] or [n] -> [n]."""
-        return self._worked_out("quantiles", level, lambda: _t_quantiles(self.degrees, (1 + level) / 2))
-
-    def shrink(self, level: float | Floats) -> Floats:
-        """By how much fewer items count because their variance is estimated. Shapes: level [] or [n] -> [n]."""
-
-        def make() -> Floats:
-            p = np.maximum((1 + level) / 2, 0.5 + _NARROWEST)
-            return np.square(_t_quantiles(np.maximum(self.n_items - 1, 1), p) / _t_quantiles(self.degrees, p))
-
-        return self._worked_out("shrink", level, make)
-
-    def _worked_out(self, what: str, level: float | Floats, make: Callable[[], Floats]) -> Floats:
-        if not isinstance(level, float):
-            return make()
-        if (what, level) not in self._known:
-            self._known[what, level] = make()
-        return self._known[what, level]
-
     @cached_property
-    def _known(self) -> dict[tuple[str, float], Floats]:
-        return {}
+    def student(self) -> _Student:
+        """What is known of the variances of these samples' means."""
+        return _Student(self.degrees, self.n_items)
 
     @cached_property
     def weights(self) -> Floats:
@@ -313,11 +293,10 @@ class Means:
         return self.samples.totals(self.values.sums) / self.samples.weights
 
     @cached_property
-    def spread(self) -> _Rates | _Balances:
-        """What the intervals at any level are made of."""
-        if self.between is None:
-            return _gained_less_lost(self)
-        return _of_shares(self, self.between)
+    def ends(self) -> _Ends:
+        """Their intervals at any level."""
+        spread = _gained_less_lost(self) if self.between is None else _of_shares(self, self.between)
+        return _Ends(self.mean, self.span, self.between, spread, self.samples.n_clusters < 2)
 
 
 def standard_errors(means: Means) -> Floats:
@@ -340,18 +319,7 @@ def intervals(means: Means, level: float | Floats) -> tuple[Floats, Floats]:
     """
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"a level lies between 0 and 1, not at {level}")
-    mean = means.mean
-    low, high = means.spread.ends(level)
-    if means.between is None:
-        # A mean over categories of 1 each can be 1 and a bit. Rounding must not leave the mean outside.
-        span = np.maximum(means.span, np.abs(mean))
-        low, high = np.maximum(np.minimum(low, mean), -span), np.minimum(np.maximum(high, mean), span)
-    else:
-        least, most = means.between
-        low, high = (least + (most - least) * end for end in (low, high))
-        low, high = np.minimum(low, mean), np.maximum(high, mean)
-    alone = means.samples.n_clusters < 2
-    return np.where(alone, np.nan, low), np.where(alone, np.nan, high)
+    return means.ends.at(level)
 
 
 def p_values(means: Means) -> Floats:
@@ -360,54 +328,55 @@ def p_values(means: Means) -> Floats:
     sums = means.values.sums
     p = np.array([sign_flip(sums[samples.sample == number]) for number in range(samples.n)], np.float64)
     p[samples.n_clusters < 2] = np.nan
-    above, asked = means.mean > 0, p <= _LOOK_BELOW
-    if asked.any():
+    asked = np.flatnonzero(p <= _LOOK_BELOW)
+    if len(asked):
         # Where the interval excludes zero at p already, there is nothing to search.
-        low, high = intervals(means, 1 - np.where(asked, p, 0.5))
-        asked &= ~np.where(above, low > 0, high < 0)
-    if asked.any():
-        allowed = p_beyond(means, 0.0, above=above, asked=asked, precision=0.05, excluded=p / 2)
-        p[asked] = np.minimum(np.maximum(p, 2 * allowed), 1.0)[asked]
+        found, above = p[asked], means.mean[asked] > 0
+        open_ = ~means.ends.only(asked).beyond(0.0, above, found / 2)
+        asked, found, above = asked[open_], found[open_], above[open_]
+    if len(asked):
+        allowed = _searched(means.ends.only(asked), 0.0, above, precision=0.05, excluded=found / 2)
+        p[asked] = np.minimum(np.maximum(found, 2 * allowed), 1.0)
     return p
 
 
-def p_beyond(
-    means: Means,
-    threshold: float,
-    *,
-    above: NDArray[np.bool_],
-    asked: NDArray[np.bool_],
-    precision: float,
-    excluded: Floats | None = None,
-) -> Floats:
+def p_beyond(means: Means, threshold: float, *, above: NDArray[np.bool_], precision: float) -> Floats:
     """Each mean's one-sided p-value for lying beyond a threshold, as ``clustered.p_above``. Shape [n].
 
     Args:
-        means: Of several samples.
+        means: Of several samples; one of fewer than two clusters has 0.5.
         threshold: In units of the estimates.
         above: Whether above it is meant, else below. Shape [n].
-        asked: Samples of at least two clusters, for which it is wanted; others get 0.5. Shape [n].
         precision: Of the p-value, as a share of it.
-        excluded: Of those asked, an alpha that is known to be too small. Shape [n].
     """
+    return _searched(means.ends, threshold, above, precision=precision)
 
-    def beyond(alpha: Floats) -> NDArray[np.bool_]:
-        low, high = intervals(means, 1 - 2 * alpha)
-        return np.where(above, low > threshold, high < threshold)
 
+def _searched(
+    ends: _Ends, threshold: float, above: NDArray[np.bool_], *, precision: float, excluded: Floats | None = None
+) -> Floats:
+    """The smallest alpha at which one-sided bounds lie beyond a threshold, 0.5 where none does. Shape [n].
+
+    Args:
+        ends: Of the means.
+        threshold: As in ``p_beyond``, likewise ``above`` and ``precision``.
+        above: See threshold.
+        precision: See threshold.
+        excluded: An alpha that is known to be too small. Shape [n].
+    """
     high = np.full(len(above), 0.5 - _NARROWEST)
-    outside = np.where(above, means.mean > threshold, means.mean < threshold) & asked
-    outside &= beyond(high)
+    outside = np.where(above, ends.mean > threshold, ends.mean < threshold)
+    outside &= ends.beyond(threshold, above, high)
     if excluded is None:
         low = np.full(len(above), _SMALLEST)
-        least = outside & beyond(low)
+        least = outside & ends.beyond(threshold, above, low)
     else:
         low, least = np.where(outside, excluded, high), np.zeros_like(outside)
     searched = outside & ~least
     high = np.where(least, low, np.where(outside, high, 0.5))
     while (open_ := searched & (high / low > 1 + precision)).any():
         middle = np.sqrt(low * high)
-        found = beyond(middle)
+        found = ends.beyond(threshold, above, middle)
         high, low = np.where(open_ & found, middle, high), np.where(open_ & ~found, middle, low)
     return high
 
@@ -426,7 +395,9 @@ def sign_flip(sums: Floats, *, draws: int = DRAWS) -> float:
         return float((np.abs(totals + sums[0]) >= seen - 1e-12 * size).mean())
     as_far = drawn = 0
     single = sums.astype(np.float32)
-    for batch in range(-(-draws // _BATCH)):
+    batches = -(-draws // _BATCH)
+    least = 1 / (batches * _BATCH + 1)
+    for batch in range(batches):
         totals = np.zeros(_BATCH, np.float32)
         for start in range(0, len(single), _BLOCK):
             part = single[start : start + _BLOCK]
@@ -435,7 +406,21 @@ def sign_flip(sums: Floats, *, draws: int = DRAWS) -> float:
         drawn += _BATCH
         if as_far >= ENOUGH:
             return as_far / drawn
+        if not as_far and not batch and _at_most(sums, seen - 1e-5 * size) <= least:
+            return least
     return (1 + as_far) / (drawn + 1)
+
+
+def _at_most(sums: Floats, far: float) -> float:
+    """How often, at most, sums with signs at random are as far from 0. Shapes: sums [n_clusters], none 0.
+
+    Chernoff 1952, Annals of Mathematical Statistics 23:493-507.
+    """
+    rates = far / np.square(sums).sum() * _RATES
+    scaled = np.abs(sums) * rates[:, None]
+    # The logarithms of hyperbolic cosines.
+    each = scaled + np.log1p(np.exp(-2 * scaled)) - np.log(2)
+    return float(2 * np.exp((each.sum(axis=1) - rates * far).min()))
 
 
 # Far below what a first look of several may spend, and what Holm asks for after it.
@@ -444,6 +429,7 @@ _SMALLEST = 1e-12
 _NARROWEST = 1e-6
 _LOOK_BELOW = 0.2
 _BATCH, _BLOCK = 4096, 64
+_RATES = np.geomspace(1, 8, 10)  # any gives a bound; 1 is best where the sums are not far, more where they are
 
 
 # In blocks of clusters, so that all numbers of clusters share them.
@@ -473,6 +459,43 @@ def _degrees(sizes: Floats, variances: Floats) -> float:
     return float(max(np.trace(covariance) ** 2 / (covariance**2).sum(), 1.0))
 
 
+class _Student:
+    """Degrees of freedom, and what follows from them at a level.
+
+    Args:
+        degrees: Of the standard error of each mean. Shape [n].
+        n_items: Items behind it. Shape [n].
+    """
+
+    def __init__(self, degrees: Floats, n_items: Floats) -> None:
+        self._degrees = degrees
+        self._n_items = n_items
+        self._known: dict[float, tuple[Floats, Floats]] = {}
+
+    def at(self, level: float | Floats) -> tuple[Floats, Floats]:
+        """What a variance that is only estimated costs. Shapes: level [] or [n] -> [n] each.
+
+        Returns:
+            Student's quantiles, that a mean lies within so many standard errors; and by how much fewer items count.
+        """
+        if not isinstance(level, float):
+            return self._worked_out(level)
+        if level not in self._known:
+            self._known[level] = self._worked_out(level)
+        return self._known[level]
+
+    def only(self, which: NDArray[Any]) -> _Student:
+        """Of some means. Shapes: which [some]."""
+        return _Student(self._degrees[which], self._n_items[which])
+
+    def _worked_out(self, level: float | Floats) -> tuple[Floats, Floats]:
+        p = (1 + level) / 2
+        quantiles: Floats = special.stdtrit(self._degrees, p)
+        p = np.maximum(p, 0.5 + _NARROWEST)
+        of_items = special.stdtrit(np.maximum(self._n_items - 1, 1), p)
+        return quantiles, np.square(of_items / special.stdtrit(self._degrees, p))
+
+
 @dataclass(frozen=True)
 class _Rates:
     """Means of 0..1 with the effective numbers of items behind them. Shapes: [n] each.
@@ -482,27 +505,29 @@ class _Rates:
         items: Effective numbers, not yet less for the few degrees of freedom of their variances.
         estimated: Whether ``items`` rests on an estimated variance.
         most: Items that these cannot be more than.
-        n: Items.
-        samples: Of the clusters.
+        student: Of the samples.
     """
 
     share: Floats
     items: Floats
     estimated: NDArray[np.bool_]
     most: Floats
-    n: Floats
-    samples: Samples
+    student: _Student
 
     def ends(self, level: float | Floats) -> tuple[Floats, Floats]:
         """Clopper and Pearson's intervals for the effective numbers of items (Korn and Graubard 1998)."""
         alpha = (1 - level) / 2
-        shrink = self.samples.shrink(level)
+        shrink = self.student.at(level)[1]
         items = np.where(self.estimated, np.maximum(np.minimum(self.items * shrink, self.most), 1e-6), self.items)
         hits, share = self.share * items, self.share
         low, high = np.zeros(len(share)), np.ones(len(share))
         special.betaincinv(hits, items - hits + 1, alpha, out=low, where=share > 0)
         special.betaincinv(hits + 1, items - hits, 1 - alpha, out=high, where=share < 1)
         return np.minimum(low, share), np.maximum(high, share)
+
+    def only(self, which: NDArray[Any], student: _Student) -> _Rates:
+        """Of some samples, which have this. Shapes: which [some]."""
+        return _Rates(self.share[which], self.items[which], self.estimated[which], self.most[which], student)
 
 
 @dataclass(frozen=True)
@@ -525,27 +550,69 @@ class _Balances:
     mean: Floats
     error: Floats
 
+    @property
+    def student(self) -> _Student:
+        """Of the samples."""
+        return self.gained.student
+
     def ends(self, level: float | Floats) -> tuple[Floats, Floats]:
         """The union of Student's t and square-and-add of the two rates (Zou and Donner 2008)."""
         gained, lost = self.gained.ends(level), self.lost.ends(level)
         up = _square_and_add(gained[1] - self.gained.share, self.lost.share - lost[0], self.together)
         down = _square_and_add(self.gained.share - gained[0], lost[1] - self.lost.share, self.together)
         share = self.gained.share - self.lost.share
-        half = self.gained.samples.quantiles(level) * self.error
+        half = self.student.at(level)[0] * self.error
         low, high = self.scale * (share - down), self.scale * (share + up)
         return np.minimum(self.mean - half, low), np.maximum(self.mean + half, high)
 
+    def only(self, which: NDArray[Any], student: _Student) -> _Balances:
+        """As of ``_Rates``."""
+        gained, lost = self.gained.only(which, student), self.lost.only(which, student)
+        arrays = (self.together, self.scale, self.mean, self.error)
+        return _Balances(gained, lost, *(array[which] for array in arrays))
 
-def _t_quantiles(df: Floats, p: float | Floats) -> Floats:
-    """Student's. Shapes: df [n], p [] or [n] -> [n]."""
-    pairs = zip(df.tolist(), np.broadcast_to(p, df.shape).tolist(), strict=True)
-    return np.array([_t_quantile(*pair) for pair in pairs], np.float64)
 
+@dataclass(frozen=True)
+class _Ends:
+    """Intervals of some means at any level. Shapes: mean, alone [n].
 
-# The same few degrees of freedom and levels come again and again.
-@lru_cache(maxsize=4096)
-def _t_quantile(df: float, p: float) -> float:
-    return float(special.stdtrit(df, p))
+    Args:
+        mean: The estimates.
+        span: As in ``Means``, likewise ``between``.
+        between: See span.
+        spread: What the intervals are made of.
+        alone: Whether there are fewer than two clusters.
+    """
+
+    mean: Floats
+    span: float
+    between: tuple[float, float] | None
+    spread: _Rates | _Balances
+    alone: NDArray[np.bool_]
+
+    def at(self, level: float | Floats) -> tuple[Floats, Floats]:
+        """Lower and upper ends, as of :func:`intervals`."""
+        mean = self.mean
+        low, high = self.spread.ends(level)
+        if self.between is None:
+            # A mean over categories of 1 each can be 1 and a bit. Rounding must not leave the mean outside.
+            span = np.maximum(self.span, np.abs(mean))
+            low, high = np.maximum(np.minimum(low, mean), -span), np.minimum(np.maximum(high, mean), span)
+        else:
+            least, most = self.between
+            low, high = (least + (most - least) * end for end in (low, high))
+            low, high = np.minimum(low, mean), np.maximum(high, mean)
+        return np.where(self.alone, np.nan, low), np.where(self.alone, np.nan, high)
+
+    def beyond(self, threshold: float, above: NDArray[np.bool_], alpha: Floats) -> NDArray[np.bool_]:
+        """Whether the one-sided bounds of error alpha lie beyond a threshold. Shapes: above, alpha [n] -> [n]."""
+        low, high = self.at(1 - 2 * alpha)
+        return np.where(above, low > threshold, high < threshold)
+
+    def only(self, which: NDArray[Any]) -> _Ends:
+        """Of some of the means. Shapes: which [some]."""
+        spread = self.spread.only(which, self.spread.student.only(which))
+        return _Ends(self.mean[which], self.span, self.between, spread, self.alone[which])
 
 
 _ROUNDING = 1e-14
@@ -609,7 +676,7 @@ def _rates(
     estimated = variance > _ROUNDING / n
     items = n / (believed * unit)
     np.divide(share * (1 - share), variance, out=items, where=estimated)
-    return _Rates(share, items, estimated, n / unit, n, samples)
+    return _Rates(share, items, estimated, n / unit, samples.student)
 
 
 def _correlations(samples: Samples, first: Floats, second: Floats) -> Floats:
