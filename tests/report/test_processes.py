@@ -101,18 +101,22 @@ def test_if_a_process_dies_the_report_is_made_without(store, few_are_many, monke
         def __init__(self, *_, **__):
             pass
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
         def submit(self, *_):
             raise BrokenProcessPool("killed")
+
+        def shutdown(self):
+            pass
 
     alone = read_report_data(Store.open(store))
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
     assert_same(alone, read_report_data(Store.open(store), processes=2))
+
+
+def test_a_process_that_starts_when_all_is_done_has_nothing_to_complain_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "_leave_with", lambda _: None)
+    monkeypatch.setattr(processes.signal, "getsignal", lambda _: None)
+    processes._begin(tmp_path / "gone")
+    assert processes._FIRST == []
 
 
 def test_what_goes_wrong_while_parts_are_found_is_said_and_nothing_is_left_out(store, few_are_many, monkeypatch):

@@ -29,7 +29,6 @@ class Answers:
         outcomes: By readout: ``LETTER``, over several orders their mean, beside which ``BY_ORDER`` stands; ``SAMPLED``.
         sampled: The rows behind ``SAMPLED``; ``None`` without.
         floor: Outcomes drawn with the floor's seeds, of the dense variant; ``None`` without.
-        floor_rows: The rows behind them.
         left_out: Items that lack some of the orders, and so have no mean.
     """
 
@@ -37,7 +36,6 @@ class Answers:
     outcomes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     sampled: pl.DataFrame | None = None
     floor: pl.DataFrame | None = None
-    floor_rows: pl.DataFrame | None = None
     left_out: int = 0
 
 
@@ -74,25 +72,16 @@ def read_answers(
         if letter.height:
             found, left_out = _letter_outcomes(letter, items, n_orders=len(orders), min_mass=min_mass)
             outcomes |= found
-    sides: list[tuple[pl.DataFrame, pl.DataFrame] | None] = [None, None]
+    answered = floor = None
     if begun and sampled:
         drawn = plan_rows(store, plan, model, cell, SAMPLED_TABLE.name)
         rows[SAMPLED_TABLE.name] = drawn.height
-        for side, seeds in enumerate(("seeds", "floor_seeds")):
-            part = drawn.filter(pl.col("seed").is_in(sampled.get(seeds, [])))
-            if part.height:
-                sides[side] = part, sampled_outcomes(part, items, parser)
-    main, floor = sides
-    if main:
-        outcomes[SAMPLED] = main[1]
-    return Answers(
-        rows,
-        outcomes,
-        sampled=main[0] if main else None,
-        floor=floor[1] if floor else None,
-        floor_rows=floor[0] if floor else None,
-        left_out=left_out,
-    )
+        main, again = (drawn.filter(pl.col("seed").is_in(sampled.get(seeds, []))) for seeds in ("seeds", "floor_seeds"))
+        if main.height:
+            answered, outcomes[SAMPLED] = main, sampled_outcomes(main, items, parser)
+        if again.height:
+            floor = sampled_outcomes(again, items, parser)
+    return Answers(rows, outcomes, sampled=answered, floor=floor, left_out=left_out)
 
 
 def one_readout(plan: Mapping[str, Any], readout: str) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""The sampled answers of a model read again: by the published parser, and by every parser set side by side.
-
-Each answer's text goes through a parser once per process that reads a report, whatever it is needed for.
-"""
+"""What is said of a model's sampled answers by other parsers: as published, and parsers set side by side."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ import polars as pl
 
 from secateur.metrics import published
 from secateur.metrics.catalogue import METRICS
-from secateur.metrics.counts import Counts, count_outcomes
-from secateur.records.outcomes import sampled_outcomes
+from secateur.metrics.counts import Counts
 from secateur.records.parsers import PARSERS, Parser
 from secateur.report.data import FLOOR, OTHER, SAME, Published, Variant
 
@@ -46,7 +42,7 @@ _TERMS: dict[str, Any] = {
 
 
 class Readers:
-    """The parsers of a report, each of which sees a text once.
+    """The parsers of a report, each of which sees a text once in a process.
 
     Args:
         parser: Name of the one that reads sampled answers everywhere else.
@@ -55,51 +51,36 @@ class Readers:
     def __init__(self, parser: str) -> None:
         self.main = _remembering(PARSERS[parser])
         self.published = PUBLISHED_PARSER if PUBLISHED_PARSER in PARSERS else parser
-        names = dict.fromkeys((*(name for name in SIDE_BY_SIDE if name in PARSERS), self.published))
-        self.others = {name: _remembering(PARSERS[name]) for name in names if name != parser}
+        beside = [name for name in SIDE_BY_SIDE if name in PARSERS and name != parser]
+        self.again = {name: _remembering(PARSERS[name]) for name in dict.fromkeys((*beside, self.published))}
 
 
-class Reread:
-    """One model's answers, variant by variant, reduced at once to counts.
+class AsPublished:
+    """One model's answers as the published parser reads them, variant by variant reduced at once to counts.
 
     Args:
-        readers: The parsers.
+        parser: Its name.
         items: Rows of the table ``items``.
         level: Of the intervals.
     """
 
-    def __init__(self, readers: Readers, items: pl.DataFrame, *, level: float) -> None:
-        self._readers = readers
+    def __init__(self, parser: str, items: pl.DataFrame, *, level: float) -> None:
+        self._parser = parser
         self._items = items
         self._level = level
         self._counts: dict[str, pl.DataFrame] = {}
         self._floors: dict[str, pl.DataFrame] = {}
-        self._parsed: list[dict[str, Any]] = []
 
-    def add(self, variant: str, sampled: pl.DataFrame, counts: Counts, *, floor: bool = False) -> None:
-        """Read a variant's answers again.
+    def add(self, variant: str, counts: Counts, *, floor: bool = False) -> None:
+        """Add a variant's answers.
 
         Args:
             variant: Its key.
-            sampled: Rows of the table ``sampled``.
-            counts: What the report's own parser made of them.
+            counts: What the parser made of them.
             floor: Whether they are the dense model's with the floor seeds.
         """
-        counted = {self._readers.main.name: counts}
-        for name, parser in self._readers.others.items():
-            if not floor or name == self._readers.published:
-                counted[name] = count_outcomes(sampled_outcomes(sampled, self._items, parser), self._items)
         kept = self._floors if floor else self._counts
-        kept[variant] = published.count_items(counted[self._readers.published])
-        if not floor:
-            for name in SIDE_BY_SIDE:
-                if name in counted:
-                    self._parsed += self._set_beside(variant, name, counted[name].of(condition="ambig"))
-
-    @property
-    def parsed(self) -> pl.DataFrame:
-        """Columns ``PARSED_COLUMNS``."""
-        return pl.DataFrame(self._parsed, schema=PARSED_COLUMNS)
+        kept[variant] = published.count_items(counts)
 
     def published(self, variants: Sequence[Variant], perplexity: Mapping[str, float | None]) -> Published | None:
         """Every published quantity of the model; ``None`` if no ambiguous item with roles was sampled."""
@@ -130,7 +111,7 @@ class Reread:
             return frame.select(pl.lit(model).alias("model"), pl.all())
 
         return Published(
-            parser=self._readers.published,
+            parser=self._parser,
             left_out=published.left_out(self._items),
             rates=rates,
             transitions=moved,
@@ -156,13 +137,27 @@ class Reread:
             for draws, part, base in compared
         )
 
-    def _set_beside(self, variant: str, parser: str, counts: Counts) -> list[dict[str, Any]]:
-        rows = []
+
+def set_beside(variant: str, parser: str, counts: Counts, *, level: float) -> pl.DataFrame:
+    """What a parser makes of a variant's answers, to be set beside others; empty for one of no interest there.
+
+    Args:
+        variant: Its key.
+        parser: The parser's name.
+        counts: The answers as it read them.
+        level: Of the intervals.
+
+    Returns:
+        Columns ``PARSED_COLUMNS``.
+    """
+    rows = []
+    if parser in SIDE_BY_SIDE:
+        ambiguous = counts.of(condition="ambig")
         for name in PARSED_METRICS:
-            estimate = METRICS[name].function(counts, level=self._level)
+            estimate = METRICS[name].function(ambiguous, level=level)
             numbers = {column: getattr(estimate, column, None) for column in PARSED_COLUMNS}
             rows.append({**numbers, "variant": variant, "parser": parser, "metric": name})
-        return rows
+    return pl.DataFrame(rows, schema=PARSED_COLUMNS)
 
 
 def together(parts: Sequence[Published | None]) -> Published | None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -50,13 +51,16 @@ def in_processes(
             shared = Path(folder) / "first"
             shared.write_bytes(pickle.dumps(first))
             most = min(processes, _MOST)
-            with ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,)) as pool:
-                try:
-                    return _results([pool.submit(_do, function, part) for part in parts()])
-                except BaseException:  # nobody waits for the parts that are still being made
-                    for process in set(active_children()) - others:
-                        process.terminate()
-                    raise
+            pool = ProcessPoolExecutor(most, mp_context=context, initializer=_begin, initargs=(shared,))
+            try:
+                found = _results([pool.submit(_do, function, part) for part in parts()])
+            except BaseException:  # nobody waits for the parts that are still being made
+                for process in set(active_children()) - others:
+                    process.terminate()
+                pool.shutdown()
+                raise
+            pool.shutdown(wait=False)  # giving their memory back takes them a while
+            return found
     except _NO_PROCESSES:
         return [function(first, *part) for part in parts()]
 
@@ -85,7 +89,8 @@ def _begin(shared: Path) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with, args=[parent_process()], daemon=True).start()
-    _FIRST[:] = [pickle.loads(shared.read_bytes())]
+    with suppress(FileNotFoundError):  # the others were done before this one had started
+        _FIRST[:] = [pickle.loads(shared.read_bytes())]
 
 
 def _do(function: Callable[..., Result], part: tuple[Any, ...]) -> Result:

@@ -77,7 +77,7 @@ def read_report_data(
     read = [part for model in models for part in model.readouts]
     beside = [part.beside for part in read]
     metrics = pl.concat([frame for model in models for frame in model.metrics])
-    parsed = pl.concat([part.parsed for part in read])
+    parsed = pl.concat([*(part.parsed for part in read), *(model.again.parsed for model in models)])
     return ReportData(
         plan=chosen,
         other_plans=tuple(
@@ -106,7 +106,7 @@ def read_report_data(
         layers=pl.concat([model.layers for model in known]),
         coupling={readout: text for part in beside for readout, text in part.coupling.items()},
         left_out={model.known.digest: model.left_out for model in models if model.left_out},
-        published=together([part.published for part in read]),
+        published=together([model.again.published for model in models]),
         parsed=parsed,
         # Placebos are a family of their own: nobody asks of them whether they changed.
         changes=pl.concat(

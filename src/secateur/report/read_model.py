@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import polars as pl
 
 from secateur.records.answers import LETTER, SAMPLED
 from secateur.report.data import Variant
 from secateur.report.processes import in_processes
+from secateur.report.read_again import ReadAgain, read_again
 from secateur.report.read_readout import ReadoutRead, read_readout
 from secateur.report.read_variants import VariantsRead, read_variants
 from secateur.report.reading import Reading
@@ -23,10 +25,12 @@ class ModelRead:
     Args:
         known: What is known without its answers.
         readouts: Its answers, one readout after the other.
+        again: Its sampled answers, read by other parsers.
     """
 
     known: VariantsRead
     readouts: Sequence[ReadoutRead]
+    again: ReadAgain
 
     @property
     def variants(self) -> list[Variant]:
@@ -53,13 +57,23 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     """
     numbers = range(len(reading.plan["models"]))
     # What takes longest first.
-    order = [(number, readout) for readout in (SAMPLED, LETTER) for number in numbers]
+    order = [(number, what) for what in (SAMPLED, _AGAIN, LETTER) for number in numbers]
     known = cache(partial(read_variants, reading))
 
     def parts() -> Iterator[tuple[int, str, VariantsRead]]:
-        return ((number, readout, known(number)) for number, readout in order)
+        return ((number, what, known(number)) for number, what in order)
 
-    asked = len(numbers) * sum(bool(reading.plan.get(readout)) for readout in (SAMPLED, LETTER))
-    read = in_processes(read_readout, reading, parts, rows=reading.n_rows, processes=min(processes, asked))
-    found = dict(zip(order, read, strict=True))
-    return [ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)]) for number in numbers]
+    asked = len(numbers) * sum(bool(reading.plan.get(what)) for what in (SAMPLED, SAMPLED, LETTER))
+    read = in_processes(_read, reading, parts, rows=reading.n_rows, processes=min(processes, asked))
+    found: dict[tuple[int, str], Any] = dict(zip(order, read, strict=True))
+    return [
+        ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)], found[number, _AGAIN])
+        for number in numbers
+    ]
+
+
+_AGAIN = "sampled, read again"
+
+
+def _read(reading: Reading, number: int, what: str, known: VariantsRead) -> ReadoutRead | ReadAgain:
+    return read_again(reading, number, known) if what == _AGAIN else read_readout(reading, number, what, known)

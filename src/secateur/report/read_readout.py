@@ -16,7 +16,7 @@ from secateur.metrics.table import ALL, TRANSITION_COLUMNS, Compared, compare_va
 from secateur.metrics.transitions import TransitionsBy, transition_counts, transition_excess
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, one_readout, read_answers
 from secateur.records.tables import QUESTIONS
-from secateur.report.as_published import Reread
+from secateur.report.as_published import PARSED_COLUMNS, set_beside
 from secateur.report.changes import (
     DIRECTION_COLUMNS,
     DOSE_COLUMNS,
@@ -28,7 +28,7 @@ from secateur.report.changes import (
     placed,
     put_all_beside,
 )
-from secateur.report.data import Published, Variant
+from secateur.report.data import Variant
 from secateur.report.matched import MATCHED_COLUMNS, matched_rows
 from secateur.report.read_variants import VariantsRead, counted_as
 from secateur.report.reading import Reading
@@ -105,8 +105,7 @@ class ReadoutRead:
         letters: Where the answers stood.
         beside: The variants beside the dense model.
         left_out: Items that lack some of the orders.
-        published: The published quantities; ``None`` without sampled answers.
-        parsed: Parsers side by side.
+        parsed: What the parser makes of sampled answers, to be set beside others.
         reworded: The answers in other words.
     """
 
@@ -115,7 +114,6 @@ class ReadoutRead:
     letters: pl.DataFrame
     beside: BesideDense
     left_out: int
-    published: Published | None
     parsed: pl.DataFrame
     reworded: Reworded
 
@@ -130,8 +128,7 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
         known: Of the same model.
     """
     items, level = reading.items, reading.level
-    again = Reread(reading.readers, items, level=level)
-    answers = _Answers(reading, number, readout, again)
+    answers = _Answers(reading, number, readout)
     unread = _Unread(answers)
     letters = answers.of(LETTER)
     return ReadoutRead(
@@ -140,8 +137,15 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
         letters=_letters(answers),
         beside=_compare(answers, readout, known.variants, items, unread, kl=known.by_variant("kl"), level=level),
         left_out=answers.left_out,
-        published=again.published([v for v in known.variants if not v.placebo], known.by_variant("perplexity")),
-        parsed=again.parsed,
+        parsed=pl.concat(
+            [
+                pl.DataFrame(schema=PARSED_COLUMNS),
+                *(
+                    set_beside(key, reading.parser, counts, level=level)
+                    for key, counts in answers.of(SAMPLED)[1].items()
+                ),
+            ]
+        ),
         reworded=reworded(*letters, answers.reworded, known.with_rows(answers.rows), items, level=level),
     )
 
@@ -149,7 +153,7 @@ def read_readout(reading: Reading, number: int, readout: str, known: VariantsRea
 class _Answers:
     """A model's outcomes of one readout, restricted to what the plan asks."""
 
-    def __init__(self, reading: Reading, number: int, readout: str, again: Reread) -> None:
+    def __init__(self, reading: Reading, number: int, readout: str) -> None:
         self.rows: dict[str, dict[str, int]] = {}
         self.frames: dict[str, Mapping[str, pl.DataFrame]] = {}
         self.counts: dict[str, Mapping[str, Counts]] = {}
@@ -162,7 +166,7 @@ class _Answers:
         for entry in model["cells"]:
             # Other words and the floor of letters are asked by letter alone.
             if entry["task"] == "ask" or (readout == LETTER and entry["task"] in QUESTIONS):
-                self._read(reading, plan, model, entry, again)
+                self._read(reading, plan, model, entry)
 
     def _read(
         self,
@@ -170,7 +174,6 @@ class _Answers:
         plan: Mapping[str, Any],
         model: Mapping[str, Any],
         entry: Mapping[str, Any],
-        again: Reread,
     ) -> None:
         found = read_answers(
             reading.store,
@@ -190,11 +193,8 @@ class _Answers:
                 self.letter_floors[key] = found.outcomes[LETTER]
         else:
             counts = {name: count_outcomes(frame, reading.items) for name, frame in found.outcomes.items()}
-            if found.sampled is not None:
-                again.add(key, found.sampled, counts[SAMPLED])
-            if found.floor is not None and found.floor_rows is not None:
+            if found.floor is not None:
                 self.floors[key] = found.floor, count_outcomes(found.floor, reading.items)
-                again.add(key, found.floor_rows, self.floors[key][1], floor=True)
             self.frames[key], self.counts[key] = found.outcomes, counts
             self.left_out += found.left_out
 
