@@ -352,11 +352,17 @@ def paired_tests(
         for key, part in counts.partition_by("variant", as_dict=True).items()
     }
     before = sides.get(dense, counts.clear().select("item", "category", "stereotype", "n_valid", cluster=pl.lit(0)))
-    rows = []
-    for (variant, category), _ in tests.partition_by("variant", "category", as_dict=True, maintain_order=True).items():
-        after = sides[variant].select("item", "stereotype", "n_valid")
-        both = before.filter(category=category).join(after, on="item", suffix="_variant", maintain_order="left")
-        rows.append({"variant": variant, "category": category, **_paired(both, level)})
+    compared = tests.select("variant", "category").unique(maintain_order=True)
+    parts = {
+        variant: before.join(
+            sides[variant].select("item", "stereotype", "n_valid"), on="item", suffix="_variant", maintain_order="left"
+        ).partition_by("category", as_dict=True, maintain_order=True)
+        for variant in compared["variant"].unique(maintain_order=True)
+    }
+    rows = [
+        {"variant": variant, "category": category, **_paired(parts[variant].get((category,)), level)}
+        for variant, category in compared.iter_rows()
+    ]
     return pl.DataFrame(rows, schema=PAIRED_COLUMNS)
 
 
@@ -379,12 +385,14 @@ def correct_paired(paired: pl.DataFrame) -> pl.DataFrame:
     return paired
 
 
-def _paired(both: pl.DataFrame, level: float) -> dict[str, Any]:
-    """One comparison, from counts per item of both sides."""
+def _paired(both: pl.DataFrame | None, level: float) -> dict[str, Any]:
+    """One comparison, from counts per item of both sides; ``None`` if both were asked none."""
+    if both is None:
+        return {"n_items": 0, "paired_note": NO_VALID}
     n = both.height
     found: dict[str, Any] = {"n_items": n, "paired_note": NO_VALID}
     sides = [[both[f"{name}{end}"].to_numpy() for name in ("stereotype", "n_valid")] for end in ("", "_variant")]
-    if not n or not all(valid.any() for _, valid in sides):
+    if not all(valid.any() for _, valid in sides):
         return found
     everything = parts_of(np.zeros(n, np.int64), 1, both["cluster"].to_numpy())
     most = max(int(valid.max()) for _, valid in sides)

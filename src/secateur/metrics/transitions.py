@@ -215,16 +215,16 @@ def transition_counts(pairs: Pairs, *, by: TransitionsBy = "outcome") -> pl.Data
         Columns dense, variant, pairs (a count), share (0..1, mean over items; null without items).
     """
     names = MOVES if by == "outcome" else VERDICTS
-    kept = pairs.with_roles()
-    table = kept.moves if by == "outcome" else kept.verdicts
-    shares = (table / kept.pairs[:, None, None]).sum(axis=0) / max(kept.n_items, 1)
+    table = pairs.moves if by == "outcome" else pairs.verdicts  # nothing of items without roles
+    n_items = int(pairs.has_roles.sum())
+    shares = (table / pairs.pairs[:, None, None]).sum(axis=0) / max(n_items, 1)
     size = len(names)
     return pl.DataFrame(
         {
             "dense": [name for name in names for _ in range(size)],
             "variant": list(names) * size,
             "pairs": table.sum(axis=0).ravel(),
-            "share": [float(value) if kept.n_items else None for value in shares.ravel()],
+            "share": [float(value) if n_items else None for value in shares.ravel()],
         },
         schema_overrides={"share": pl.Float64},
     )

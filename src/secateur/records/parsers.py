@@ -101,7 +101,7 @@ def answer_codes(answers: pl.DataFrame, items: pl.DataFrame, parser: Parser = ST
     late = np.flatnonzero(wanted[asked] & np.bitwise_or.reduce(begins, axis=1)[kind])
     pairs, pair_of = np.unique(asked[late] * len(begins) + kind[late], return_inverse=True)
     read = [
-        _code(parser.by_options(texts[place], shown.texts[number]))
+        _code(parser.by_options(texts[place], shown.of(number)))
         for place, number in zip(*(part.tolist() for part in np.divmod(pairs, len(begins))), strict=True)
     ]
     said[open_[late]] = np.array(read, np.int64)[pair_of]
@@ -131,28 +131,25 @@ class _ShownOptions:
         numbers: Of the kind at each item and order. Shape [n_items, n_orders].
         kinds: Of each kind, the places of its options in ``options``. Shape [n_kinds, 3].
         options: Each different text once.
-        texts: Of each kind, its options' texts.
     """
 
     numbers: NDArray[np.int64]
     kinds: NDArray[np.int64]
     options: list[str]
-    texts: list[Shown]
+
+    def of(self, kind: int) -> Shown:
+        """The options of a kind."""
+        a, b, c = self.kinds[kind].tolist()
+        return self.options[a], self.options[b], self.options[c]
 
 
 @once_per_frame
 def _shown_options(items: pl.DataFrame) -> _ShownOptions:
-    options: dict[str, int] = {}
-    kinds: dict[Shown, int] = {}
-    numbers = [
-        kinds.setdefault((texts[a], texts[b], texts[c]), len(kinds))
-        for texts in zip(*(items[f"option_{i}"].cast(pl.String).to_list() for i in range(3)), strict=True)
-        for a, b, c in ([option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS)
-    ]
-    places = [[options.setdefault(text, len(options)) for text in kind] for kind in kinds]
-    return _ShownOptions(
-        np.array(numbers, np.int64).reshape(items.height, len(ALL_ORDERS)),
-        np.array(places, np.int64).reshape(-1, 3),
-        list(options),
-        list(kinds),
-    )
+    texts = np.stack([items[f"option_{place}"].cast(pl.String).to_numpy() for place in range(3)], axis=1)
+    options, places = np.unique(texts, return_inverse=True)
+    shown = places.reshape(-1, 3)[:, [[option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS]]
+    first, second, third = np.moveaxis(shown, -1, 0)  # [n_items, n_orders] each
+    coded, numbers = np.unique((first * len(options) + second) * len(options) + third, return_inverse=True)
+    rest, last = np.divmod(coded, max(len(options), 1))
+    kinds = np.stack([*np.divmod(rest, max(len(options), 1)), last], axis=1)
+    return _ShownOptions(numbers.reshape(first.shape), kinds, options.tolist())
