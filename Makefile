@@ -24,10 +24,11 @@ check: $(READY)  ## Style, types, import direction, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/docs
 
-bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make bench BBQ=FOLDER; keep the machine quiet
-	$(BIN)/python benchmarks/speed.py --bbq $(BBQ) --out benchmarks/speed.json
-	$(BIN)/python benchmarks/peers.py --bbq $(BBQ) --out benchmarks/peers.json
-	$(BIN)/python benchmarks/analysis.py --bbq $(BBQ) --out benchmarks/analysis.json
+MACHINE ?= mine
+bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make bench BBQ=FOLDER MACHINE=NAME; keep it quiet
+	$(BIN)/python benchmarks/speed.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/speed.json
+	$(BIN)/python benchmarks/peers.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/peers.json
+	$(BIN)/python benchmarks/analysis.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/analysis.json
 	$(BIN)/python benchmarks/stream.py --folder out/stream --wanda --out benchmarks/stream.json
 	$(BIN)/python benchmarks/growth.py --figure docs/performance-growth.svg --out benchmarks/growth.json
 	$(BIN)/python scripts/performance.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,9 +44,23 @@ def peak_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
+def machine() -> dict[str, Any]:
+    """What figures depend on: the processor's name, the widest vectors it has, and how many there are."""
+    try:
+        said = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        said = ""
+    lines = [[part.strip() for part in line.split(":", 1)] for line in said.splitlines() if ":" in line]
+    known = dict(reversed(lines))  # the first processor's
+    flags = known.get("flags", "").split()
+    vectors = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), "")
+    processor = known.get("model name") or platform.processor() or platform.machine()
+    return {"processor": processor, "vectors": vectors, "processors": os.cpu_count()}
+
+
 def say(found: Mapping[str, Any], out: Path | None) -> None:
-    """Print figures as JSON and write them, if a file is named."""
-    text = json.dumps(found, indent=2)
+    """Print figures as JSON, with the machine they are of, and write them, if a file is named."""
+    text = json.dumps({"machine": machine(), **found}, indent=2)
     print(text)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
