@@ -66,6 +66,13 @@ def test_a_report_is_the_same_from_one_process_and_from_two(store, few_are_many)
     assert_same(alone, read_report_data(Store.open(store), processes=2))
 
 
+def test_so_it_is_where_the_published_parser_is_the_main_one(store, few_are_many):
+    alone, beside = (read_report_data(Store.open(store), parser="pia", processes=number) for number in (1, 2))
+    assert set(alone.parsed["parser"]) == {"strict", "pia"}
+    assert alone.published is not None
+    assert_same(alone, beside)
+
+
 def test_every_file_of_a_report_is_the_same_from_one_process_and_from_two(tmp_path, few_are_many):
     study = ScriptedStudy(methods=("random",), levels=(0.5,), templates=2, per_template=1)
     data = read_report_data(Store.open(build(tmp_path / "one.store", study)))
@@ -116,7 +123,8 @@ def test_a_process_that_starts_when_all_is_done_has_nothing_to_complain_of(tmp_p
     monkeypatch.setattr(processes, "_leave_with", lambda _: None)
     monkeypatch.setattr(processes.signal, "getsignal", lambda _: None)
     processes._begin(tmp_path / "gone")
-    assert processes._FIRST == []
+    with pytest.raises(processes._NO_PROCESSES):
+        processes._do(print, ())
 
 
 def test_what_goes_wrong_while_parts_are_found_is_said_and_nothing_is_left_out(store, few_are_many, monkeypatch):

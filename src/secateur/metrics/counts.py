@@ -287,7 +287,7 @@ def cross(place: NDArray[np.int64], n: int, codes: NDArray[Any], size: int) -> N
         codes: 0 .. size - 1, [n_rows].
         size: Number of codes.
     """
-    # Metrics look at all items of one code, so these lie together.
+    # Metrics look at all items of one code, so these lie together, until some of the items are chosen.
     return np.bincount(codes.astype(np.int64) * n + place, minlength=size * n).reshape(size, n).T
 
 

@@ -30,7 +30,7 @@ from secateur.statistics.published import (
     logistic_regression,
     truncated_count,
 )
-from secateur.statistics.samples import DRAWS, EXACT_CLUSTERS, Means, intervals, p_values
+from secateur.statistics.samples import EXACT_CLUSTERS, Means, intervals, least_p, p_values
 
 ALL = "all"
 """The category of a row over all answers, whatever their category. The published tables have no such row."""
@@ -406,7 +406,7 @@ def _paired(both: pl.DataFrame | None, level: float) -> dict[str, Any]:
     if n_clusters < 2:
         return found | {"paired_note": ONE_CLUSTER}
     low, high = intervals(means, level)
-    smallest = 2.0 ** (1 - changed) if 0 < changed <= EXACT_CLUSTERS else 1 / (DRAWS + 1) if changed else 1.0
+    smallest = 2.0 ** (1 - changed) if 0 < changed <= EXACT_CLUSTERS else least_p() if changed else 1.0
     return found | {
         "change_low": float(low[0]),
         "change_high": float(high[0]),

@@ -251,7 +251,8 @@ def transition_excess(
     for kept in (beside.first, beside.second):
         assert isinstance(kept, Pairs)
         shares.append((kept.moves if by == "outcome" else kept.verdicts) / kept.pairs[:, None, None])
-    each = np.moveaxis(shares[1] - shares[0], 0, -1)
+    # Of one cell after the other, also where items were chosen.
+    each = np.ascontiguousarray(np.moveaxis(shares[1] - shares[0], 0, -1))
     rows = []
     for (i, dense), (j, variant) in itertools.product(enumerate(names), repeat=2):
         value = low = high = None

@@ -52,7 +52,10 @@ class Readers:
         self.main = _remembering(PARSERS[parser])
         self.published = PUBLISHED_PARSER if PUBLISHED_PARSER in PARSERS else parser
         beside = [name for name in SIDE_BY_SIDE if name in PARSERS and name != parser]
-        self.again = {name: _remembering(PARSERS[name]) for name in dict.fromkeys((*beside, self.published))}
+        self.again = {
+            name: self.main if name == parser else _remembering(PARSERS[name])
+            for name in dict.fromkeys((*beside, self.published))
+        }
 
 
 class AsPublished:

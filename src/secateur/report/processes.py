@@ -89,11 +89,13 @@ def _begin(shared: Path) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background they are ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with, args=[parent_process()], daemon=True).start()
-    with suppress(FileNotFoundError):  # the others were done before this one had started
+    with suppress(Exception):  # gone, if the others were done before this one had started; else ``_do`` says so
         _FIRST[:] = [pickle.loads(shared.read_bytes())]
 
 
 def _do(function: Callable[..., Result], part: tuple[Any, ...]) -> Result:
+    if not _FIRST:
+        raise FileNotFoundError("what all parts need is gone")
     return function(*_FIRST, *part)
 
 

@@ -45,15 +45,14 @@ def read_again(reading: Reading, number: int, known: VariantsRead) -> ReadAgain:
             continue
         for name, parser in readers.again.items():
             found = read_answers(reading.store, plan, model, entry, items, parser=parser, min_mass=reading.min_mass)
-            if SAMPLED not in found.outcomes:
-                continue
-            counts = count_outcomes(found.outcomes[SAMPLED], items)
-            if name != reading.parser:
-                parsed.append(set_beside(entry["variant"], name, counts, level=level))
-            if name == readers.published:
-                as_published.add(entry["variant"], counts)
-                if found.floor is not None:
-                    as_published.add(entry["variant"], count_outcomes(found.floor, items), floor=True)
+            if SAMPLED in found.outcomes:
+                counts = count_outcomes(found.outcomes[SAMPLED], items)
+                if name != reading.parser:
+                    parsed.append(set_beside(entry["variant"], name, counts, level=level))
+                if name == readers.published:
+                    as_published.add(entry["variant"], counts)
+            if found.floor is not None and name == readers.published:
+                as_published.add(entry["variant"], count_outcomes(found.floor, items), floor=True)
     return ReadAgain(
         as_published.published([v for v in known.variants if not v.placebo], known.by_variant("perplexity")),
         pl.concat(parsed),

@@ -127,9 +127,9 @@ def sign_flip(contributions: Contributions, *, draws: int = DRAWS) -> float:
 
     Args:
         contributions: Per item.
-        draws: At most so many signs are drawn, in whole batches; the smallest p is 1 / (draws + 1), which is told
-            without drawing them where a bound says that it is no larger. For Holm's correction over 180 comparisons p
-            must be able to be below 0.0003.
+        draws: So many signs are drawn at most, rounded up to whole batches of 4,096; the smallest p is 1 / (their
+            number + 1). It is told after the first batch where a bound says that p is no larger. For Holm's correction
+            over 180 comparisons p must be able to be below 0.0003.
 
     Returns:
         Above 0, at most 1; 1 where all clusters are zero.

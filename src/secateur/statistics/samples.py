@@ -395,9 +395,8 @@ def sign_flip(sums: Floats, *, draws: int = DRAWS) -> float:
         return float((np.abs(totals + sums[0]) >= seen - 1e-12 * size).mean())
     as_far = drawn = 0
     single = sums.astype(np.float32)
-    batches = -(-draws // _BATCH)
-    least = 1 / (batches * _BATCH + 1)
-    for batch in range(batches):
+    least = least_p(draws)
+    for batch in range(_batches(draws)):
         totals = np.zeros(_BATCH, np.float32)
         for start in range(0, len(single), _BLOCK):
             part = single[start : start + _BLOCK]
@@ -409,6 +408,15 @@ def sign_flip(sums: Floats, *, draws: int = DRAWS) -> float:
         if not as_far and not batch and _at_most(sums, seen - 1e-5 * size) <= least:
             return least
     return (1 + as_far) / (drawn + 1)
+
+
+def least_p(draws: int = DRAWS) -> float:
+    """The smallest p-value of :func:`sign_flip` where signs are drawn."""
+    return 1 / (_batches(draws) * _BATCH + 1)
+
+
+def _batches(draws: int) -> int:
+    return -(-draws // _BATCH)
 
 
 def _at_most(sums: Floats, far: float) -> float:
