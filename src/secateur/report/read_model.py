@@ -63,8 +63,9 @@ def read_models(reading: Reading, *, processes: int) -> list[ModelRead]:
     def parts() -> Iterator[tuple[int, str, VariantsRead]]:
         return ((number, what, known(number)) for number, what in order)
 
-    asked = len(numbers) * sum(bool(reading.plan.get(what)) for what in (SAMPLED, SAMPLED, LETTER))
-    read = in_processes(_read, reading, parts, rows=reading.n_rows, processes=min(processes, asked))
+    asked = 2 * bool(reading.plan.get(SAMPLED)) + bool(reading.plan.get(LETTER))  # parts of a model that take a while
+    most = min(processes, asked * len(numbers))
+    read = in_processes(_read, reading, parts, rows=reading.n_rows, processes=most)
     found: dict[tuple[int, str], Any] = dict(zip(order, read, strict=True))
     return [
         ModelRead(known(number), [found[number, readout] for readout in (LETTER, SAMPLED)], found[number, _AGAIN])
