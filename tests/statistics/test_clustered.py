@@ -340,7 +340,7 @@ def test_the_bound_on_p_is_one(n_clusters, shift):
 
 
 @pytest.mark.parametrize("shift", [0.4, 0.6, 0.8, 1.5])
-def test_no_signs_are_drawn_where_p_is_known_to_be_the_least(shift, monkeypatch):
+def test_no_more_signs_are_drawn_where_p_is_known_to_be_the_least(shift, monkeypatch):
     cases = [per_cluster(np.random.default_rng(seed).normal(shift, 1, 60), span=99) for seed in range(25)]
     quick = [sign_flip(case) for case in cases]
     monkeypatch.setattr(samples, "_at_most", lambda *_: 1.0)

@@ -27,3 +27,7 @@ def order_number(order: str) -> int:
 def option_at(order: str, letter: int) -> int:
     """Index of the option shown at letter 0 (A), 1 (B) or 2 (C)."""
     return int(order[letter])
+
+
+OPTION_AT = tuple(tuple(option_at(order, letter) for letter in range(3)) for order in ALL_ORDERS)
+"""``option_at`` of every order, by its number, and letter."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import InputError
 from secateur.items.item import Role
-from secateur.items.orders import ALL_ORDERS, option_at
+from secateur.items.orders import ALL_ORDERS, OPTION_AT
 from secateur.records.frames import once_per_frame
 from secateur.records.parsers import STRICT, Parser, answer_codes
 from secateur.records.places import item_places, order_numbers
@@ -33,7 +33,7 @@ sooner say something that is not one of the three letters."""
 SOFT_COLUMNS = ("p_stereotype", "p_counter", "p_unknown")
 
 _LOGPROBS = ("logprob_a", "logprob_b", "logprob_c")
-_OPTION_AT = np.array([[option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS])
+_OPTION_AT = np.array(OPTION_AT)
 _ROLES = (Role.STEREOTYPE, Role.COUNTER, Role.UNKNOWN, Role.UNASSIGNED)
 _STEREOTYPE, _COUNTER, _UNKNOWN, _UNPARSED, _UNASSIGNED = range(5)
 _MASS_SLACK = 1e-2

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from secateur.items.orders import ALL_ORDERS, option_at
+from secateur.items.orders import OPTION_AT
 from secateur.records.frames import once_per_frame
 from secateur.records.parser import (
     CHOICES,
@@ -147,7 +147,7 @@ class _ShownOptions:
 def _shown_options(items: pl.DataFrame) -> _ShownOptions:
     texts = np.stack([items[f"option_{place}"].cast(pl.String).to_numpy() for place in range(3)], axis=1)
     options, places = np.unique(texts, return_inverse=True)
-    shown = places.reshape(-1, 3)[:, [[option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS]]
+    shown = places.reshape(-1, 3)[:, np.array(OPTION_AT)]
     first, second, third = np.moveaxis(shown, -1, 0)  # [n_items, n_orders] each
     coded, numbers = np.unique((first * len(options) + second) * len(options) + third, return_inverse=True)
     rest, last = np.divmod(coded, max(len(options), 1))

@@ -331,12 +331,12 @@ def p_values(means: Means) -> Floats:
     asked = np.flatnonzero(p <= _LOOK_BELOW)
     if len(asked):
         # Where the interval excludes zero at p already, there is nothing to search.
-        found, above = p[asked], means.mean[asked] > 0
-        open_ = ~means.ends.only(asked).beyond(0.0, above, found / 2)
-        asked, found, above = asked[open_], found[open_], above[open_]
+        ends = means.ends.only(asked)
+        asked = asked[~ends.beyond(0.0, ends.mean > 0, p[asked] / 2)]
     if len(asked):
-        allowed = _searched(means.ends.only(asked), 0.0, above, precision=0.05, excluded=found / 2)
-        p[asked] = np.minimum(np.maximum(found, 2 * allowed), 1.0)
+        ends = means.ends.only(asked)
+        allowed = _searched(ends, 0.0, ends.mean > 0, precision=0.05, excluded=p[asked] / 2)
+        p[asked] = np.minimum(np.maximum(p[asked], 2 * allowed), 1.0)
     return p
 
 
@@ -426,8 +426,7 @@ def _at_most(sums: Floats, far: float) -> float:
     """
     rates = far / np.square(sums).sum() * _RATES
     scaled = np.abs(sums) * rates[:, None]
-    # The logarithms of hyperbolic cosines.
-    each = scaled + np.log1p(np.exp(-2 * scaled)) - np.log(2)
+    each = np.logaddexp(scaled, -scaled) - np.log(2)  # the logarithms of hyperbolic cosines
     return float(2 * np.exp((each.sum(axis=1) - rates * far).min()))
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from secateur.items.bbq import UNKNOWN_PHRASES
-from secateur.items.orders import ALL_ORDERS, LETTERS, option_at
+from secateur.items.orders import LETTERS, OPTION_AT
 from secateur.metrics.conventions.convention import ALL, Convention, Given, Scores, given, parts
 from secateur.metrics.conventions.questions import Questions
 
@@ -27,7 +27,7 @@ _NAMED_BY_PART = {
     "Race_ethnicity": {group: group for group in ("Black", "African American", "Latino")},
     "SES": {"low SES": "lowSES"},
 }
-_OPTION_AT = np.array([[option_at(order, letter) for letter in range(3)] for order in ALL_ORDERS])
+_OPTION_AT = np.array(OPTION_AT)
 
 
 class Letters(NamedTuple):
