@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.stats import ttest_1samp
 from tests.study.scripted_gate import MARGIN, found, items, policy, shifted
@@ -27,6 +28,7 @@ from secateur.study.looks import Looks
 from secateur.study.policy import FINITE
 
 ALL = items()
+RUNS = 200
 RATIO = Estimate(1.03, 1.02, 1.04, 0.9, "made up", 10, 1000, None)
 
 
@@ -294,6 +296,27 @@ class TestBenchmark:
         one = status(policy(target="benchmark"), self.part(512, *shifted(ALL, 0.3)))
         assert one.status is Status.FAIL
 
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"judge": "change", "metric": "srs_all", "margin": 0.05, "worse": "higher", "why": "a test"},
+            {"judge": "limit", "metric": "srs_all", "at_most": 0.05, "why": "a test"},
+        ],
+        ids=lambda rule: rule["judge"],
+    )
+    def test_a_change_in_few_templates_beyond_the_margin_passes_no_more_often_than_alpha(self, rule):
+        """A bet is on what comes next, so items count in the order they were asked, not template by template."""
+        rng, passed = np.random.default_rng(3), 0
+        dense = np.full(ALL.height, "unknown", dtype="<U12")
+        turned = ALL["cluster"].rank("dense").to_numpy() > 113  # the last 7 of 120, 5.8 %
+        candidate = np.where(turned, "stereotype", dense)
+        for _ in range(RUNS):
+            table = ALL.with_columns(item=pl.Series(rng.permutation(ALL["item"].to_numpy())))
+            asked = np.sort(np.argsort(table["item"].to_numpy())[:256])
+            part = found(table[asked], dense[asked], candidate[asked], listed=table)
+            passed += status(policy(target="benchmark", stereotypes=rule), part).status is Status.PASS
+        assert passed <= RUNS * (0.05 + 2 * np.sqrt(0.05 * 0.95 / RUNS))
+
     def test_a_whole_list_has_no_error(self):
         dense, candidate = shifted(ALL, 0.0)
         candidate = dense.copy()
@@ -305,9 +328,6 @@ class TestBenchmark:
             one = status(policy(target="benchmark"), found(ALL, dense, candidate))
             assert one.status is expected
             assert one.evidence[0].estimate.method == EXACT
-
-
-RUNS = 200
 
 
 def share_passed(shift):

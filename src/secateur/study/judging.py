@@ -379,7 +379,8 @@ def _beside(
     if contributions is None:
         return Evidence(metric.name, difference.before, difference.after, result.estimate, Status.INCONCLUSIVE)
     width = metric.range[1] - metric.range[0]
-    judged = _bounded(policy, found, criterion, metric, contributions, result.estimate, span=width)
+    drawn = contributions.values[np.argsort(beside.first.item[difference.used])]
+    judged = _bounded(policy, found, criterion, metric, contributions, result.estimate, drawn=drawn, span=width)
     return _against_margin(judged, criterion, difference.before, difference.after, metric)
 
 
@@ -398,10 +399,14 @@ def _bounded(
     contributions: Contributions,
     estimate: Estimate,
     *,
+    drawn: NDArray[np.float64],
     span: float,
     low: float | None = None,
 ) -> _Bounded:
-    """The estimate with the bounds that the policy's target asks for."""
+    """The estimate with the bounds that the policy's target asks for.
+
+    ``drawn`` has the contributions in the order of the items' keys: that in which they were asked, and random.
+    """
     if policy.target == "templates":
 
         def clustered(threshold: float, above: bool) -> float | None:
@@ -410,7 +415,7 @@ def _bounded(
 
         return _Bounded(estimate, clustered)
     least = -span if low is None else low
-    return _without_replacement(policy, found, criterion, metric, contributions, estimate, least=least, span=span)
+    return _without_replacement(policy, found, criterion, metric, drawn, estimate, least=least, span=span)
 
 
 def _without_replacement(
@@ -418,7 +423,7 @@ def _without_replacement(
     found: Found,
     criterion: ChangeCriterion | LimitCriterion | ExcessCriterion,
     metric: Metric,
-    contributions: Contributions,
+    drawn: NDArray[np.float64],
     estimate: Estimate,
     *,
     least: float,
@@ -429,16 +434,16 @@ def _without_replacement(
     n = int((everything.where & _chosen(found.everything, criterion)).sum())
     width = span - least
     if found.complete:
-        value = round(contributions.mean, 12)  # what is exactly the margin must not be a rounding away from it
+        value = round(float(drawn.mean()), 12)  # what is exactly the margin must not be a rounding away from it
         exact = replace(estimate, value=value, low=value, high=value, method=EXACT, target="benchmark")
         return _Bounded(exact, lambda threshold, above: float(value < threshold if above else value > threshold))
     if everything.numbers.shape[1] > 1:
         # A ratio is not a mean of a list, and is known once all was asked.
         unknown = replace(estimate, low=None, high=None, method="known when all items were asked", target="benchmark")
         return _Bounded(unknown, lambda threshold, above: None)
-    values = np.clip((contributions.values - least) / width, 0.0, 1.0)
+    values = np.clip((drawn - least) / width, 0.0, 1.0)
     low, high = bounds(values, n, alpha=policy.alpha)
-    value = contributions.mean
+    value = float(drawn.mean())
     found_bounds = replace(
         estimate,
         low=min(least + width * low, value),
@@ -503,13 +508,14 @@ def _limit(policy: Policy, found: Found, criterion: LimitCriterion) -> _Judged:
 
 def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metric, counts: Counts) -> Evidence:
     assert metric.terms is not None
-    one = single(counts.select(_chosen(counts, criterion)), metric.terms, level=policy.level)
+    chosen = counts.select(_chosen(counts, criterion))
+    one = single(chosen, metric.terms, level=policy.level)
     estimate, contributions = one.estimate, one.contributions
     if contributions is None:
         return Evidence(metric.name, None, None, estimate, Status.INCONCLUSIVE)
-    judged = _bounded(
-        policy, found, criterion, metric, contributions, estimate, span=metric.range[1], low=metric.range[0]
-    )
+    drawn = contributions.values[np.argsort(chosen.item[metric.terms(chosen).where])]
+    least, most = metric.range
+    judged = _bounded(policy, found, criterion, metric, contributions, estimate, drawn=drawn, span=most, low=least)
     above = criterion.at_most is not None
     low, high = judged.estimate.low, judged.estimate.high
     status = Status.INCONCLUSIVE
