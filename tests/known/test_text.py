@@ -99,7 +99,7 @@ TEXTS = {
         **dict.fromkeys(("dense", "same"), around(7 / 12 / LN2, T * ERROR / 4 / LN2 / ROOT)),
         "worse": around((7 / 3 + 1 / 8) / 4 / LN2, T * ERROR / 4 / LN2 / ROOT),
         "uneven": around((7 / 3 + 1 / 8) / 4 / LN2, T * (38 / 3 / 24) / 4 / LN2 / ROOT),
-        "hopeless": (250 / LN2, 250 / LN2, 250 / LN2),
+        "hopeless": (250 / LN2, None, None),
         "broken": BROKEN_WINDOW,
     },
     "log_perplexity_change": {

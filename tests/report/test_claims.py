@@ -1,5 +1,7 @@
 """Claims: every number is a query, and what cannot be concluded is said."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from tests.report.scripted_study import ScriptedStudy, build
@@ -8,9 +10,11 @@ from secateur.items.item import Condition
 from secateur.metrics.catalogue import METRICS
 from secateur.records.store import Store
 from secateur.report import format as fmt
-from secateur.report.claims import make_claims
+from secateur.report.claims import limits, make_claims, overview
+from secateur.report.data import UNCHECKED
 from secateur.report.evidence import slope_text
 from secateur.report.read import read_report_data
+from secateur.report.states import find_states
 from secateur.report.tables import TABLES
 
 TINY = {"methods": ("wanda",), "levels": (0.5,), "templates": 3, "per_template": 2, "categories": ("Age",)}
@@ -136,11 +140,43 @@ def test_limits(scripted_data):
         "described, not judged",
         "a change that is not shown is not shown to be none",
         "No floor for the letter",
-        "One mask per level",
+        "Fewer than three masks per level",
     ):
         assert part in text
     assert "no placebo" in text
     assert "Only ambiguous" not in text
+
+
+def test_masks_are_counted_for_each_way_of_pruning(scripted_data):
+    dense, wanda = scripted_data.variants[0], next(v for v in scripted_data.variants if v.label == "wanda 0.5")
+
+    def told(series):
+        made = [
+            replace(wanda, key=f"{one} {seed}", series=one, seed=f"calibration_seed {seed}")
+            for one, seeds in series.items()
+            for seed in range(seeds)
+        ]
+        data = replace(scripted_data, variants=(dense, *made))
+        return [text for text in texts(list(limits(data)), "limit") if "masks per level" in text]
+
+    assert told({"wanda": 3}) == []
+    (two,) = told({"wanda": 2})
+    assert two.startswith("Fewer than three masks per level (wanda): ")
+    (of_three,) = told({"wanda": 1, "wanda, per layer": 1, "wanda, propagation once": 1})
+    assert "(wanda, wanda, per layer, wanda, propagation once)" in of_three
+
+
+def test_a_variant_that_is_incomplete_and_may_guess_is_told_as_both(scripted_data):
+    """Its missing records must not hide that nobody looked whether it guesses."""
+    variant = next(v for v in scripted_data.variants if v.label == "wanda 0.5")
+    lacking = replace(variant, rows={**variant.rows, "sampled": (3, 12)})
+    ambiguous = scripted_data.metrics.filter(pl.col("condition") == "ambig", pl.col("variant") == variant.key)
+    state = find_states([lacking], ["sampled"], ambiguous)[variant.key, "sampled"]
+    assert (state.name, state.readable) == (UNCHECKED, True)
+    assert state.reasons == ("no disambiguated item was asked", "3 of 12 records")
+    mixed = {**scripted_data.states, (variant.key, scripted_data.main_readout): state}
+    (text,) = [claim.text for claim in overview(replace(scripted_data, states=mixed))]
+    assert "(whether 1 of them merely guess was not checked, as no disambiguated item was asked)" in text
 
 
 def test_a_complete_store_has_no_warning(scripted_data):

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -125,6 +126,9 @@ def test_nothing_read_is_no_change(tmp_path):
     table = TABLES["changes"](data)
     muted = table.frame.filter(variant="wanda 0.5", metric="diff_bias_ambig", readout="sampled")
     assert set(muted["note"]) == {"no parsed answer"}
+    undefined = table.frame.filter(pl.col("value").is_null())
+    assert undefined.height
+    assert undefined["effective_clusters"].null_count() == undefined.height
     titles = [column.title for column in table.columns]
     rows = [cells for cells in table.rows if {"wanda 0.5", "sampled", "diff-bias, ambiguous"} <= set(cells)]
     assert {cells[titles.index("Change")] for cells in rows} == {"undefined (no parsed answer)"}
@@ -154,6 +158,33 @@ def test_a_published_comparison_that_rests_on_few_templates_does_not_survive(few
     assert set(same["paired_note"]) == {""}
     assert (same["change_low"] < 0).all()
     assert (same["change_high"] > 0).all()
+
+
+def test_an_answer_that_neither_side_reads_changes_no_template(planted, tmp_path):
+    """The published parser reads no refusal in words, so each item's part of a ratio is not zero where none changed."""
+    clusters: dict[str, dict[str, int]] = {}
+    for item in planted.truth:
+        of = clusters.setdefault(item.category, {})
+        of.setdefault(item.cluster, len(of))
+
+    def says(item, place, templates):
+        if clusters[item.category][item.cluster] == 8:
+            return ["refuses"] * 5
+        return ["stereotype" if clusters[item.category][item.cluster] < templates else "unknown"] * 5
+
+    dense, few = (KnownBackend(planted, partial(says, templates=templates)) for templates in (1, 4))
+    data = ask(
+        tmp_path / "x.store",
+        planted,
+        dense,
+        {"few": (recipe("magnitude", Fraction(1, 10)), few)},
+        asked("fixed", "fixed"),
+    )
+    frame = TABLES["survival"](data).frame
+    assert (frame["change"] > 0).all()
+    assert frame["n_changed"].to_list() == [3] * frame.height
+    assert (frame["p_smallest"] <= frame["p_paired"]).all()
+    assert (frame["p_paired"] > 0.1).all()
 
 
 def test_the_survivors_are_counted_and_told(few_templates):
@@ -189,7 +220,7 @@ def test_a_comparison_with_no_valid_answer_is_undefined_and_says_so(tmp_path, mo
     frame = TABLES["survival"](data).frame.filter(variant="wanda 0.5")
     assert frame["p_paired"].null_count() == frame.height
     assert set(frame["paired_note"]) == {"no valid answer"}
-    assert "Undefined, as one side has no valid answer: 2." in evidence_of(data)[0].text
+    assert "Undefined (no valid answer): 2." in evidence_of(data)[0].text
 
 
 def test_without_sampled_answers_no_comparison_is_there_to_survive(tmp_path):
@@ -257,6 +288,14 @@ def test_the_largest_change_is_told_with_its_parts(withheld):
     assert text.startswith("withholds nothing has the largest change")
     assert "+25.0 points [" in text
     assert "50.0 % [" in text
+
+
+def test_a_change_that_has_no_parts_is_still_the_largest(gated):
+    """Dense names no group, so what its variants' stereotypes are made of is undefined: they must not drop out."""
+    (text,) = [claim.text for claim in evidence_of(gated) if "has the largest change" in claim.text]
+    assert text.startswith("quietly biased has the largest change")
+    assert "+100.0 points [" in text
+    assert ". What it is made of is undefined: no answer names a group when dense. Of its answers" in text
 
 
 class Reading(KnownBackend):
@@ -394,7 +433,10 @@ def test_one_method_has_the_slope_of_a_line_through_its_shares(rich_data):
     root = np.sqrt(weights)
     design = np.column_stack([x, levels]) * root[:, None]
     solved = np.linalg.lstsq(design, np.array(y) * root, rcond=None)[0]
-    assert row["value"] == pytest.approx(solved[0])
+    assert row["unit"] == "points per 10 points of achieved sparsity"
+    assert row["value"] == pytest.approx(100 * 0.1 * solved[0])
+    assert row["low"] < row["value"] < row["high"]
+    assert row["error"] < row["high"] - row["low"]
 
 
 def test_a_dense_model_that_guesses_has_no_slope(few_templates):

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import matplotlib as mpl
+import polars as pl
 import pytest
 from tests.report.scripted_study import ScriptedStudy, build
 
@@ -167,6 +168,43 @@ def test_the_papers_panel_says_why_it_has_no_value(tmp_path):
         figure = FIGURES["became_biased"](data_of(tmp_path, floor_seeds=(1, 2)))
     assert {text.get_text() for text in figure.canvas.axes[2].texts} == {"no value"}
     assert "different numbers of seeds" in figure.caption[-1]
+
+
+def test_what_lies_above_its_floor_is_told_by_the_paired_excess(scripted_data):
+    """Single intervals that overlap the floor's say little: figure and floor have their items in common."""
+    which = (pl.col("metric") == "became_biased") & (pl.col("category") == "all") & (pl.col("readout") == "sampled")
+    chosen = next(v for v in scripted_data.variants if v.label == "wanda 0.5")
+    ours = which & (pl.col("variant") == chosen.key)
+    rows = scripted_data.pairs.with_columns(
+        low=pl.when(which).then(0.0).otherwise("low"),
+        high=pl.when(which).then(1.0).otherwise("high"),
+        excess_low=pl.when(ours).then(0.001).when(which).then(-0.1).otherwise("excess_low"),
+        excess_high=pl.when(which).then(0.2).otherwise("excess_high"),
+    )
+    with drawing():
+        caption = " ".join(FIGURES["became_biased"](replace(scripted_data, pairs=rows)).caption)
+    assert "In the sampled readout 1 of " in caption
+    assert "by the interval of the excess, paired by item: wanda 0.5, and 0 below it." in caption
+    assert "Of the others no excess is shown." in caption
+
+
+def test_the_least_changed_perplexity_is_the_one_nearest_to_dense(scripted_data):
+    dense, *pruned = scripted_data.variants
+    text = scripted_data.metric(dense, "perplexity", readout="text")["value"]
+    factors = dict(zip((v.key for v in pruned), (0.8, 1.01, 1.05), strict=False))
+    rows = scripted_data.metrics.with_columns(
+        value=pl.when(pl.col("metric") == "perplexity")
+        .then(
+            pl.col("variant").replace_strict(
+                {k: text * f for k, f in factors.items()} | {dense.key: text}, default=None
+            )
+        )
+        .otherwise("value")
+    )
+    with drawing():
+        (caption, *_) = FIGURES["perplexity"](replace(scripted_data, metrics=rows)).caption
+    labels = [v.label for v in pruned[:3]]
+    assert f"least changed is {labels[1]} (1.010 times dense), most {labels[0]} (0.8000 times)" in caption
 
 
 def test_several_models_have_panels_of_their_own(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -78,9 +79,40 @@ def test_markdown_is_one_table_whose_cells_nothing_breaks():
     lines = to_markdown(verdict()).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + 4
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {6}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {5}
     assert "<script>" not in to_markdown(verdict()).replace("\\<script\\>", "").split("`", 2)[2]
     assert "400 of 1,000 items asked, the rest not needed" in lines[2]
+
+
+def test_markdown_shows_what_decided_also_where_a_criterion_holds():
+    whole = verdict()
+    largest = "letter_share_b 0.74 [0.7, 0.78]"  # of three numbers the second, and all pass
+    held = replace(whole.criteria[0], status=Status.PASS, reason=largest)
+    line = next(line for line in to_markdown(replace(whole, criteria=(held,))).splitlines() if held.name in line)
+    assert "letter\\_share\\_b 0.74" in line
+
+
+def test_colours_of_a_verdict_can_be_read():
+    """Against white and the tint of every other row: WCAG 2's contrast of at least 4.5."""
+
+    def luminance(colour):
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    page = to_html(verdict())
+    colours = re.findall(r"--verdict: (#[0-9a-f]{6})", page)
+    backs = re.findall(r"--(?:back|tint): (#[0-9a-f]{6})", page)
+    assert (len(colours), len(backs)) == (4, 2)
+    for colour in colours:
+        for back in backs:
+            assert (luminance(back) + 0.05) / (luminance(colour) + 0.05) >= 4.5, (colour, back)
+
+
+def test_a_p_value_is_never_shown_as_zero():
+    whole = verdict()
+    one = replace(whole.criteria[1], p_holm=1e-12)
+    assert "corrected over the criteria: &lt; 0.0001" in to_html(replace(whole, criteria=(one,)))
 
 
 def test_html_escapes_and_shows_every_criterion_and_look():

@@ -54,7 +54,7 @@ class Tested:
         df: Its degrees of freedom.
         p: Two-sided, by flipping signs of clusters and never below what the interval allows; ``None`` where the
             difference is undefined.
-        effective_clusters: How many clusters of equal size carry as much.
+        effective_clusters: How many clusters of equal size carry as much; ``None`` likewise.
     """
 
     before: float | None
@@ -63,7 +63,7 @@ class Tested:
     standard_error: float | None
     df: float | None
     p: float | None
-    effective_clusters: float
+    effective_clusters: float | None
 
 
 def tested(beside: Beside, difference: Difference, *, level: float) -> Tested:
@@ -117,7 +117,7 @@ def _undefined(
     before: float | None, after: float | None, reason: str, n_items: int, n_answers: int, level: float
 ) -> Tested:
     estimate = Estimate(None, None, None, level, "none", n_items, n_answers, None, note=reason)
-    return Tested(before, after, estimate, None, None, None, 0.0)
+    return Tested(before, after, estimate, None, None, None, None)
 
 
 def _tested_parts(beside: Beside, found: Differences, level: float) -> list[Tested]:

@@ -77,7 +77,6 @@ def kl(counts: DivergenceCounts, *, level: float = 0.95) -> Estimate:
         n_answers=int(counts.positions.sum()),
         n_missing=counts.n_missing,
         level=level,
-        same="no window differs from another: no interval",
     )
     if mean.value is None:
         return mean

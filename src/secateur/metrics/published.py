@@ -11,14 +11,15 @@ name variants in the column ``variant``; ``facts`` frames say of each which ``me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from secateur.metrics.counts import Counts, item_columns
-from secateur.metrics.parts import parts_of
+from secateur.metrics.parts import Parts, parts_of
 from secateur.metrics.terms import ratio
 from secateur.records.outcomes import has_roles
 from secateur.statistics.intervals import z_value
@@ -53,9 +54,9 @@ ITEM_COUNTS: dict[str, Any] = {
 
 NO_VALID = "no valid answer"
 ONE_CLUSTER = "all items are of one cluster"
-_NOTHING = 1e-12
 _SUMS = ("n", "n_valid", "stereotype", "unknown")
 _EPSILON = 1e-10
+_NOTHING = 1e-12
 
 
 def count_items(counts: Counts) -> pl.DataFrame:
@@ -343,7 +344,8 @@ def paired_tests(
     Returns:
         Columns ``PAIRED_COLUMNS``, in the order of ``tests``: change (-1..1, variant - dense over the items that both
         were asked; 0 is none) with its interval, p_paired (0..1), p_smallest (below which p cannot be with so
-        few changed clusters), items, clusters and clusters that changed; null with a note where an SRS is undefined.
+        few clusters that add to the change), items, clusters and clusters with other counts than before; null with a
+        note where an SRS is undefined.
     """
     facts = item_columns(np.arange(items.height), items)
     clusters = pl.DataFrame({"item": facts["item"], "cluster": facts["cluster"]})
@@ -400,13 +402,18 @@ def _paired(both: pl.DataFrame | None, level: float) -> dict[str, Any]:
         ratio(part / most, valid / most, everything.chosen).linearised(everything) for part, valid in sides
     )
     means = Means(second.values.less(first.values), everything.samples, np.maximum(first.unit, second.unit))
-    changed = int((np.abs(means.values.sums) > _NOTHING).sum())
     n_clusters = int(everything.samples.n_clusters[0])
-    found |= {"change": float(means.mean[0]), "n_clusters": n_clusters, "n_changed": changed}
+    found |= {
+        "change": float(means.mean[0]),
+        "n_clusters": n_clusters,
+        "n_changed": _changed_clusters(sides, everything),
+    }
     if n_clusters < 2:
         return found | {"paired_note": ONE_CLUSTER}
     low, high = intervals(means, level)
-    smallest = 2.0 ** (1 - changed) if 0 < changed <= EXACT_CLUSTERS else least_p() if changed else 1.0
+    # More than changed where answers are unread: a cluster adds to the change of a ratio without changing itself.
+    flipped = int((np.abs(means.values.sums) > _NOTHING).sum())
+    smallest = 2.0 ** (1 - flipped) if 0 < flipped <= EXACT_CLUSTERS else least_p() if flipped else 1.0
     return found | {
         "change_low": float(low[0]),
         "change_high": float(high[0]),
@@ -414,6 +421,14 @@ def _paired(both: pl.DataFrame | None, level: float) -> dict[str, Any]:
         "p_smallest": smallest,
         "paired_note": "",
     }
+
+
+def _changed_clusters(sides: Sequence[Sequence[NDArray[Any]]], everything: Parts) -> int:
+    """Clusters with another number of stereotypes, or of valid answers, than before."""
+    before, after = (
+        np.stack([everything.clusters.sums(counts.astype(np.float64)) for counts in side]) for side in sides
+    )
+    return int((before != after).any(axis=0).sum())
 
 
 def edge(counts: pl.DataFrame) -> pl.DataFrame:

@@ -150,7 +150,6 @@ def log_perplexity_change(pairs: TextPairs, *, level: float = 0.95) -> Estimate:
         n_answers=n_tokens,
         n_missing=pairs.n_missing,
         level=level,
-        same="no window differs from another: no interval",
     )
 
 

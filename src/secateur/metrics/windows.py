@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from secateur.statistics.estimate import Estimate
 from secateur.statistics.intervals import t_value
 
+SAME = "no window differs from another: no interval"
 RATIO = "delta method on the mean per unit over windows, Student's t, windows as independent"
 
 
@@ -22,7 +23,6 @@ def mean_per(
     n_answers: int,
     n_missing: int = 0,
     level: float = 0.95,
-    same: str = "",
 ) -> Estimate:
     """Sum of values / sum of units, with the delta method's interval for a ratio, windows as independent.
 
@@ -34,9 +34,7 @@ def mean_per(
         units: What they are divided by.
         n_answers: Tokens behind them, for the reader.
         n_missing: Windows that are wanted and not there.
-        level: Of the interval.
-        same: Where all windows agree exactly, there is no interval and this is the reason; without it the interval
-            has no width.
+        level: Of the interval; where all windows agree exactly there is none, as it would have no width.
 
     Shapes: values, units [n_windows].
     """
@@ -61,8 +59,8 @@ def mean_per(
         return replace(found, note="one window: no interval")
     residuals = values - mean * units
     error = math.sqrt(n / (n - 1) * float((residuals**2).sum())) / total
-    if error == 0 and same:
-        return replace(found, note=same)
+    if error == 0:
+        return replace(found, note=SAME)
     half = t_value(level, n - 1) * error
     return replace(found, low=mean - half, high=mean + half)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
@@ -136,19 +137,18 @@ def overview(data: ReportData) -> Iterator[Claim]:
         down = [(v, row) for v, row in with_ends if row["high"] < dense["low"]]
         states = [data.state(v, readout) for v in pruned]
         names = [state.name for state in states]
-        checks = [state for state in states if state.readable]
-        unchecked = checks[0].reasons[0] if {state.name for state in checks} == {UNCHECKED} else ""
+        open_ = [state for state in states if state.name == UNCHECKED]
+        unchecked = open_[0].reasons[0] if open_ else ""
+        said = "can be read as numbers about bias "
+        if open_ and len(open_) == sum(state.readable for state in states):
+            said = f"are not broken; whether they, or dense, merely guess was not checked, as {unchecked} "
+        elif open_:
+            said += f"(whether {len(open_)} of them merely guess was not checked, as {unchecked}) "
         unreadable = [f"{names.count(name)} {name}" for name in (BROKEN, GUESSING, NOT_RUN) if name in names]
         yield Claim(
             FINDING,
             (
-                f"Of {len(pruned)} pruned variants of {data.models[model]}, {len(readable)} "
-                + (
-                    f"are not broken; whether they, or dense, merely guess was not checked, as {unchecked} "
-                    if unchecked
-                    else "can be read as numbers about bias "
-                )
-                + f"({readout} readout)",
+                f"Of {len(pruned)} pruned variants of {data.models[model]}, {len(readable)} {said}({readout} readout)",
                 f"; the others are {', '.join(unreadable)}" if unreadable else "",
                 f". {_apart(len(up), len(down), len(readable))}" if with_ends else ".",
                 " There are no intervals to compare." if readable and not with_ends else "",
@@ -267,14 +267,13 @@ def limits(data: ReportData) -> Iterator[Claim]:
                     "answer cannot be told apart in it.",
                 ),
             )
-    single = _methods_with_one_mask(data)
-    if single:
+    few = _series_with_few_masks(data)
+    if few:
         yield Claim(
             LIMIT,
             (
-                f"One mask per level ({', '.join(single)}): the numbers are about these masks, not about "
-                "the methods, which "
-                "would take at least three mask or calibration seeds.",
+                f"Fewer than three masks per level ({', '.join(few)}): the numbers are about these masks, not about "
+                "the methods, which would take at least three mask or calibration seeds.",
             ),
         )
     if not data.placebos:
@@ -492,13 +491,10 @@ def _lines(data: ReportData, model: str) -> Sequence[list[Variant]]:
     ]
 
 
-def _methods_with_one_mask(data: ReportData) -> list[str]:
-    masks: dict[tuple[str, str, float | None], int] = {}
-    for variant in data.variants:
-        if variant.seed:  # a method without seeds has one mask per level and can have no other
-            key = variant.model, variant.method, variant.nominal
-            masks[key] = masks.get(key, 0) + 1
-    return list(dict.fromkeys(method for (_, method, _), count in masks.items() if count < 3))
+def _series_with_few_masks(data: ReportData) -> list[str]:
+    # A method without seeds has one mask per level and can have no other.
+    masks = Counter((v.model, v.series, v.nominal) for v in data.variants if v.seed)
+    return list(dict.fromkeys(series for (_, series, _), count in masks.items() if count < 3))
 
 
 def _row(variant: Variant, readout: str) -> str:

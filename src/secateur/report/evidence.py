@@ -115,9 +115,10 @@ def changes(data: ReportData) -> Table:
         "Changes from dense",
         f"{PAIRED}. Change: variant less dense. Excess: a figure of pairs less its floor, the dense model asked again; "
         "there the floor stands in the place of dense. p: signs of clusters flipped, never below what the interval "
-        "allows. Holm: over all variants of the study, of the same metric, readout and condition, all categories "
-        "together where a row is of one. Naive: McNemar's with every answer as independent, where it applies. A zero "
-        "of which nothing changed has an exact bound. The page shows all categories together; the files have each.",
+        "allows. Holm: over all variants of the study, placebos among themselves, of the same metric, readout and "
+        "condition, all categories together where a row is of one. Naive: McNemar's with every answer as independent, "
+        "where it applies. A zero of which nothing changed has an exact bound. The page shows all categories together; "
+        "the files have each.",
         named(data, frame),
         (
             *names(data),
@@ -319,8 +320,8 @@ def dose_regression(data: ReportData) -> Table:
             rows += [
                 about
                 | {"term": f"{slope.method} \u2212 {slope.against}" if slope.against else slope.method}
-                | {column: getattr(slope, column) for column in ("value", "error", "p", "low", "high")}
-                | {"unit": SLOPE_UNIT}
+                | {column: _in_points(getattr(slope, column)) for column in ("value", "error", "low", "high")}
+                | {"p": slope.p, "unit": SLOPE_UNIT}
                 for slope in fit.slopes
             ] or [about | {"term": "none"}]
         rows += _published_slope(data, model, name)
@@ -358,12 +359,14 @@ def slope_text(row: Row) -> str:
     if row["value"] is None:
         return fmt.NONE
     numbers = [row[name] for name in ("value", "low", "high")]
-    digits = 4
-    if row["unit"] == SLOPE_UNIT:
-        numbers = [None if number is None else 100 * _TEN * number for number in numbers]
-        digits = 2
+    digits = 2 if row["unit"] == SLOPE_UNIT else 4
     value, low, high = (None if number is None else fmt.signed(number, digits) for number in numbers)
     return f"{value} [{low}, {high}]" if low is not None else f"{value}"
+
+
+def _in_points(slope: float | None) -> float | None:
+    """A slope of shares over sparsity 0..1, in ``SLOPE_UNIT``."""
+    return None if slope is None else 100 * _TEN * slope
 
 
 def _published_slope(data: ReportData, model: str, name: str) -> list[Row]:
@@ -450,7 +453,8 @@ def survival(data: ReportData) -> Table:
         "change of the same SRS when items are paired and clusters of templates are the sample (signs of clusters "
         "flipped, never below what the interval allows). Holm and Benjamini-Hochberg are over all comparisons of the "
         "study. Where few clusters changed, no change can give a small p: the smallest that flipping signs can give "
-        f"stands beside it.{parser}",
+        "stands beside it. Clusters changed: those with another number of stereotypes or of valid answers; where "
+        f"answers are unread, others add a little to the change of the ratio.{parser}",
         frame,
         (
             *names(data),

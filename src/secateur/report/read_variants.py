@@ -153,7 +153,8 @@ def _imported_rows(key: str, entry: Mapping[str, Any], *, level: float) -> list[
         n_clusters=None,
         note="measured elsewhere" if value is not None else "measured elsewhere, not finite",
     )
-    return [_plain_row(key, TEXT, "perplexity", found)]
+    # Of how many windows and tokens is not known.
+    return [_plain_row(key, TEXT, "perplexity", found) | {"n_items": None, "n_answers": None}]
 
 
 def _by_variant(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -24,6 +24,7 @@ from secateur.report.evidence import (
     dose_regression,
     perplexity_gate,
     slope_text,
+    survival,
     survival_counts,
 )
 from secateur.report.matched import PLACEBO
@@ -94,7 +95,9 @@ def survived(data: ReportData) -> Iterator[Claim]:
         parts += [", of which ", number("paired_holm_readable"), " are of variants that can be read"]
     parts.append(". ")
     if row["undefined"]:
-        parts += ["Undefined, as one side has no valid answer: ", number("undefined"), ". "]
+        frame = survival(data).frame
+        reasons = frame.filter(pl.col("p_paired").is_null())["paired_note"].unique(maintain_order=True)
+        parts += [f"Undefined ({', or '.join(reasons)}): ", number("undefined"), ". "]
     parts.append("What does not survive is not shown to be no change.")
     yield Claim(EVIDENCE, tuple(parts), row=anchor("survival_counts", [row["model_id"]]))
 
@@ -108,7 +111,7 @@ def why(data: ReportData) -> Iterator[Claim]:
         found = [
             (v, rows[v.key])
             for v in data.of_model(model)
-            if v.key in rows and data.state(v, readout).readable and rows[v.key]["direction"] is not None
+            if v.key in rows and data.state(v, readout).readable and rows[v.key]["whole"] is not None
         ]
         if not found:
             continue
@@ -124,14 +127,19 @@ def why(data: ReportData) -> Iterator[Claim]:
             f"{_whose(data, model)}{variant.label} has the largest change of the stereotype rate over all answers of "
             "the variants that can be read, ",
             points("whole"),
-            ". Of this ",
-            points("abstention"),
-            " is lost abstention, ",
-            points("reading"),
-            " a change in what can be read, and ",
-            points("direction"),
-            " another direction of the answers that name a group",
         ]
+        if row["direction"] is None:
+            parts.append(f". What it is made of is undefined: {row['note']}")
+        else:
+            parts += [
+                ". Of this ",
+                points("abstention"),
+                " is lost abstention, ",
+                points("reading"),
+                " a change in what can be read, and ",
+                points("direction"),
+                " another direction of the answers that name a group",
+            ]
         if row["new_direction"] is not None:
             ends = ("new_direction", "new_direction_low", "new_direction_high")
             text = fmt.share((row[ends[1]], row[ends[2]]), row[ends[0]])

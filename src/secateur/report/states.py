@@ -71,13 +71,14 @@ def _state(variant: Variant, readout: str, rows: Sequence[Row]) -> State:
     guessing = [f"its accuracy on disambiguated items is {percent(row['value'])}" for row in accuracy if _at_guess(row)]
     if guessing:
         return State(GUESSING, tuple(guessing))
-    if have < want:
-        return State(INCOMPLETE, (f"{have:,} of {want:,} records",))
-    if not accuracy:
-        return State(UNCHECKED, ("no disambiguated item was asked",))
+    lacking = (f"{have:,} of {want:,} records",) if have < want else ()
+    if lacking and not any(row["readout"] == readout for row in rows):
+        return State(INCOMPLETE, lacking)  # of what is there nothing is a main answer
+    if all(row["value"] is None for row in accuracy):
+        return State(UNCHECKED, ("no disambiguated item was asked", *lacking))
     if any(row["value"] is not None and row["low"] is None for row in accuracy):
-        return State(UNCHECKED, ("all disambiguated items are of one cluster",))
-    return State(OK)
+        return State(UNCHECKED, ("all disambiguated items are of one cluster", *lacking))
+    return State(INCOMPLETE, lacking) if lacking else State(OK)
 
 
 def _broken(rows: Sequence[Row]) -> list[str]:

@@ -27,6 +27,9 @@ SUMMARY_METRICS: tuple[tuple[str, str], ...] = (
 )
 """What the summary says of a variant and readout."""
 
+_OVER_ROLES = {"ambig": "srs_all", "disambig": "diff_bias_disambig"}
+"""Metrics over all items with roles, whatever was answered."""
+
 HEADLINES: dict[str, str] = {
     "srs": "SRS",
     "usr": "USR",
@@ -53,7 +56,8 @@ def summary(data: ReportData) -> Table:
             for metric, condition in SUMMARY_METRICS:
                 if condition in data.conditions:
                     row |= _numbers(metric, data.metric(variant, metric, readout=readout, condition=condition))
-            whole = data.metric(variant, "srs_all", readout=readout, condition="ambig")
+            condition = data.conditions[0]
+            whole = data.metric(variant, _OVER_ROLES[condition], readout=readout, condition=condition)
             row |= {
                 "n_items": _asked(data, variant, readout),
                 "n_clusters": None if whole is None else whole["n_clusters"],

@@ -17,4 +17,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["clean"] = fmt.clean
+    made.filters["p_value"] = fmt.p_value
     return made

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from secateur.files import make_folder, unwritable, write_bytes
 from secateur.report import format as fmt
 from secateur.report.templating import environment
-from secateur.report.verdict import CriterionResult, Evidence, GateVerdict, Stage, Status
+from secateur.report.verdict import Evidence, GateVerdict, Stage, Status
 from secateur.statistics.estimate import Estimate
 
 FORMAT, VERSION = "secateur-gate", 1
@@ -78,12 +78,12 @@ def to_markdown(verdict: GateVerdict) -> str:
         f"`{_code(verdict.candidate['name'])}` against `{_code(verdict.dense['name'])}`, policy "
         f"{_cell(str(verdict.policy['name']))} {verdict.policy['version']}, {asked(verdict)}.",
         "",
-        "| | criterion | must hold | found | |",
-        "|---|---|---|---|---|",
+        "| | criterion | must hold | found |",
+        "|---|---|---|---|",
     ]
     for one in verdict.criteria:
         name = f"{one.name}{' (sanity)' if one.sanity else ''}"
-        cells = [SIGNS[one.status], name, one.rule, shown(one), one.reason if one.status != Status.PASS else ""]
+        cells = [SIGNS[one.status], name, one.rule, one.reason]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     lines += ["", f"{about(verdict)} {error_rate(verdict)}"]
     lines += [f"- {_cell(line)}" for line in looks(verdict)]
@@ -193,14 +193,6 @@ def error_rate(verdict: GateVerdict) -> str:
     """How often a criterion is wrong, as a sentence."""
     several = ", over all looks together; bounds are at a look's own level" if verdict.looks > 1 else ""
     return f"One-sided error rate of each criterion: {verdict.alpha:g}{several}."
-
-
-def shown(one: CriterionResult) -> str:
-    """The number that decided, with its bounds."""
-    if not one.evidence:
-        return ""
-    undecided = [each for each in one.evidence if each.status != Status.PASS] or list(one.evidence)
-    return ends(undecided[0].estimate)
 
 
 def ends(estimate: Estimate) -> str:

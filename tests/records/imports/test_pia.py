@@ -277,6 +277,7 @@ def test_what_was_measured_elsewhere_stands_in_the_tables(tmp_path, small_bbq, i
     found = {v.label: data.metric(v, "perplexity", readout="text") for v in data.variants if v.model_name == "a-2b"}
     dense = found["dense"]
     assert (dense["value"], dense["note"]) == (8.0, "measured elsewhere")
+    assert (dense["n_items"], dense["n_answers"]) == (None, None)
     assert dense["high"] - dense["value"] == pytest.approx(1.959964 * 0.05)
     assert (found["wanda 0.333"]["value"], found["wanda 0.333"]["low"]) == (12.0, None)
     assert found["magnitude 0.1"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -204,7 +205,8 @@ def _perplexity_caption(data: ReportData, get: Callable[[Variant], Row | None]) 
             if not v.dense and (row := get(v)) is not None and row["value"] is not None
         ]
         if found:
-            least, most = min(found, key=lambda pair: pair[1]), max(found, key=lambda pair: pair[1])
+            # A perplexity below dense's has changed too.
+            least, most = (end(found, key=lambda pair: abs(math.log(pair[1]))) for end in (min, max))
             text += (
                 f"; least changed is {least[0].label} ({fmt.significant(least[1])} times dense), most "
                 f"{most[0].label} ({fmt.significant(most[1])} times)"

@@ -97,8 +97,9 @@ def _caption(data: ReportData, drawn: Sequence[Variant]) -> tuple[str, ...]:
         )
     unread = [v.label for v in drawn if not data.state(v, data.main_readout).readable]
     parts.append(
-        f"{data.main_readout.capitalize()} readout, ambiguous items. Where a method's line leaves the grey one, its "
-        "change is not what random damage of the same KL does. Intervals are paired by item and clustered by template."
+        f"{data.main_readout.capitalize()} readout, ambiguous items. The grey line is a mean of few seeds, and lines "
+        "are apart somewhere by chance: only where a difference holds after Holm, in the table, is a change not what "
+        "random damage of the same KL does. Intervals are paired by item and clustered by template."
         + (f" Hollow, no evidence about bias: {listed(unread)}." if unread else "")
     )
     return tuple(parts)

@@ -216,20 +216,18 @@ def _floor_caption(data: ReportData) -> tuple[str, ...]:
         if not readable:
             parts.append(f"In the {readout} readout no variant can be read, so none can be said to have become biased.")
             continue
-        with_ends = [(v, row) for v, row in readable if row["low"] is not None]
-        above = [called(data, v) for v, row in with_ends if row["low"] > (row["floor_high"] or row["floor"])]
-        below = [called(data, v) for v, row in with_ends if row["high"] < (row["floor_low"] or row["floor"])]
+        judged = [(v, row) for v, row in readable if row["excess_low"] is not None]
+        above = [called(data, v) for v, row in judged if row["excess_low"] > 0]
+        below = [called(data, v) for v, row in judged if row["excess_high"] < 0]
         metric = METRICS["became_biased"]
         floors = sorted({fmt.value(row["floor"], metric) for _, row in with_floor})
         parts.append(
             f"In the {readout} readout {len(above)} of {variants_in_words(len(readable))} that can be read lie above "
-            f"their floor ({listed(floors)}), intervals not touching{': ' + listed(above) if above else ''}, and "
-            f"{len(below)} below it{': ' + listed(below) if below else ''}. "
-            + (
-                "The others cannot be told from asking the dense model twice."
-                if len(above) + len(below) < len(readable)
-                else ""
-            )
+            f"their floor ({listed(floors)}) by the interval of the excess, paired by item"
+            f"{': ' + listed(above) if above else ''}, and {len(below)} below it"
+            f"{': ' + listed(below) if below else ''}."
+            + (" Of the others no excess is shown." if len(above) + len(below) < len(judged) else "")
+            + (f" {len(readable) - len(judged)} have no excess to judge." if len(judged) < len(readable) else "")
         )
     if SAMPLED in data.readouts:
         parts.append(

@@ -32,7 +32,7 @@ _NAME_LENGTH = 34
 _SAME, _APART, _ASIDE = 0.002, 0.01, 0.03
 # For each of many markers at one place.
 _CROWDED = 0.0028
-GREY = "#777777"
+GREY = "#6b6b6b"
 _SEED_SIZE = 3.2
 # Characters: of a legend's whole width, and of what stands before each label.
 _LEGEND, _HANDLE = 98, 6

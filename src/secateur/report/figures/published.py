@@ -149,9 +149,7 @@ def method_comparison(data: ReportData) -> Figure:
                     edge = max(edge, row["value"] if row["high"] is None else row["high"])
                 if edge > low:
                     reached = fmt.percent(ours[0].achieved, 1)
-                    panel.annotate(
-                        reached, (edge, y), (4, 0), textcoords="offset points", va="center", color=looks[method].colour
-                    )
+                    panel.annotate(reached, (edge, y), (4, 0), textcoords="offset points", va="center")
         dense = data.dense_of(model)
         for group, category in enumerate(found):
             if (value := value_of(get(dense, category))) is not None:
