@@ -170,6 +170,20 @@ def test_python_in_the_docs_runs(name):
         exec(compile(dedent(block), name, "exec"), {})
 
 
+def test_the_example_of_the_library_runs_and_names_what_is_there(tmp_path, monkeypatch, capsys):
+    import importlib
+
+    monkeypatch.chdir(tmp_path)
+    text = page("docs/library.md")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(example, "library", "exec"), {})
+    assert "report/index.html" in capsys.readouterr().out
+    for name in re.findall(r"`(secateur(?:\.\w+)+)(?:\(\))?`", text):
+        module, _, last = name.rpartition(".")
+        found = importlib.import_module(module)
+        assert hasattr(found, last) or importlib.import_module(name), name
+
+
 def test_the_example_of_an_import_says_what_it_says(tmp_path, bbq_folder, monkeypatch):
     import shlex
 
