@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 
-.PHONY: demo test test-slow check train bench simulate format docs clean
+.PHONY: demo test test-slow check train bench bench-growth simulate format docs clean
 
 demo: $(READY)  ## A small study of the model that ships; ends with the path of a report
 	$(BIN)/secateur demo --out demo-out
@@ -29,6 +29,9 @@ bench: $(READY)  ## Speeds against other tools, three quarters of an hour: make 
 	$(BIN)/python benchmarks/speed.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/speed.json
 	$(BIN)/python benchmarks/peers.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/peers.json
 	$(BIN)/python benchmarks/analysis.py --bbq $(BBQ) --out benchmarks/machines/$(MACHINE)/analysis.json
+	$(BIN)/python scripts/performance.py
+
+bench-growth: $(READY)  ## Pruning from files to files, and how cost grows: half an hour, 29 GB of disk
 	$(BIN)/python benchmarks/stream.py --folder out/stream --wanda --out benchmarks/stream.json
 	$(BIN)/python benchmarks/growth.py --figure docs/performance-growth.svg --out benchmarks/growth.json
 	$(BIN)/python scripts/performance.py
@@ -64,7 +67,7 @@ format: $(READY)
 clean:
 	rm -rf $(VENV) demo-out secateur-demo build *.egg-info
 
-# torch first and pinned: a range could bring gigabytes of CUDA packages to a machine without a GPU.
+# torch first and pinned, so that a build for CPUs which pip can see is taken: the newest that fits could be one for CUDA.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"

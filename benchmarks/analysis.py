@@ -1,4 +1,4 @@
-"""What the analysis of a whole published study costs: 2,368,860 sampled answers, from store to metrics to report.
+"""What the analysis of a whole published study costs: 2,368,860 sampled answers and the floor's, from store to report.
 
     python benchmarks/analysis.py --bbq FOLDER [--work FOLDER] [--items N] [--out analysis.json]
 
@@ -11,7 +11,7 @@ backend that runs no model gives them to the study of ``studies/paper.yaml`` ove
   collapsed models write.
 
 Reading and metrics (``read_report_data``) and then the whole report (tables in three formats, figures in two, the page)
-run in a process of their own; seconds and the peak memory of that process. The letters' share and their
+run as a command of their own; seconds, and the peak memory of all its processes together. The letters' share and their
 spread over items are invented, so no figure of such a report means anything.
 """
 

@@ -4,9 +4,9 @@
 
 Two models: Llama-shaped with about 36 million random weights, whose tokenizer is trained on the prompts, asked BBQ
 items in file order (a random choice would hide what prompts share); and the planted model that ships, asked its own
-items, because a model that answers stops early and a random one does not. Every contender gives the same records:
-five sampled answers an item in one order. The loops use few items, since they are slow. Contenders take turns, twice;
-the better time counts. Prints ratios and writes JSON.
+items, because a model that answers stops early and a random one does not. Every contender gives five sampled answers
+an item in one order; ours give the letters too, which the loops do not. The loops use few items, since they are slow.
+Contenders take turns, twice; the better time counts. Prints ratios and writes JSON.
 """
 
 from __future__ import annotations

@@ -85,6 +85,15 @@ def test_the_workflow_uses_the_action_as_it_is():
     assert {name for name, said in inputs.items() if said.get("required")} <= set(step["with"])
 
 
+def test_the_workflow_gets_the_questions_before_it_asks_them():
+    """The gate downloads nothing by itself."""
+    steps = read("workflow.yml")["jobs"]["gate"]["steps"]
+    (got,) = [place for place, step in enumerate(steps) if step.get("run") == "secateur data get bbq"]
+    (asked,) = [place for place, step in enumerate(steps) if "secateur-gate" in step.get("uses", "")]
+    kept = [place for place, step in enumerate(steps) if step.get("with", {}).get("key") == "bbq"]
+    assert kept[0] < got < asked
+
+
 def test_the_hook_names_options_that_exist():
     (hook,) = read("pre-commit-config.yaml")["repos"][0]["hooks"]
     options = [word for word in hook["entry"].split() if word.startswith("--")]

@@ -16,7 +16,7 @@ from secateur.report import format as fmt
 _WIDE = 125
 """Columns of a terminal from which on intervals have room."""
 
-_TITLES = ("SRS (stereotype)", "USR (unknown)", "accuracy", "unreadable")
+_TITLES = ("SRS (stereotype)", "USR (unknown)", "accuracy", "unparsed")
 
 
 def print_summary(page: Path) -> None:
@@ -54,7 +54,7 @@ def print_summary(page: Path) -> None:
 
 def _columns(rows: list[dict[str, Any]], *, brief: bool) -> dict[str, list[str]]:
     """Title -> its text in every row; intervals are left to the page where there is no room."""
-    titles = ("SRS", "USR", "accuracy", "unread") if brief else _TITLES
+    titles = ("SRS", "USR", "accuracy", "unparsed") if brief else _TITLES
     share = _alone if brief else _share
     texts = (
         [share(row, "srs") for row in rows],
