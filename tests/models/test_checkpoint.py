@@ -55,7 +55,33 @@ def test_the_digest_does_not_depend_on_sharding(folder, tmp_path):
     assert digest(folder) == first
 
 
+def test_two_sets_of_weights_are_refused(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, folder / "other.safetensors")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(weights, "other.safetensors")}))
+    with pytest.raises(InputError, match=r"(?s)two sets of weights.*got: +model\.safetensors and .*index\.json.*remove"):
+        Checkpoint(folder, "m")
+
+
+def test_weights_that_only_transformers_would_load_are_refused(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, folder / "other.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"transformers_weights": "other.safetensors"}))
+    with pytest.raises(InputError, match=r"(?s)weight file of its own.*transformers_weights.*got: +other\.safetensors"):
+        Checkpoint(folder, "m")
+    (folder / "config.json").write_text(json.dumps(config | {"transformers_weights": None}))
+    assert Checkpoint(folder, "m").files == ["model.safetensors"]
+
+
+def index_alone(folder, text):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(text)
+
+
 def test_an_index_cannot_point_outside_its_folder(folder):
+    (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "../x.safetensors"}}))
     with pytest.raises(InputError, match="A weight file named in the index is not in the folder"):
         Checkpoint(folder, "m")
@@ -68,12 +94,9 @@ def test_an_index_cannot_point_outside_its_folder(folder):
         (lambda f: (f / "config.json").write_text("{"), r"config\.json is not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "is not a JSON object"),
         (lambda f: (f / "model.safetensors").write_bytes(b"xx"), "A weight file cannot be read"),
-        (lambda f: (f / "model.safetensors.index.json").write_text("{}"), "index of the weight files cannot be read"),
-        (
-            lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {}}'),
-            "index of the weight files is",
-        ),
-        (lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"a": 5}}'), "is not in the folder"),
+        (lambda f: index_alone(f, "{}"), "index of the weight files cannot be read"),
+        (lambda f: index_alone(f, '{"weight_map": {}}'), "index of the weight files is"),
+        (lambda f: index_alone(f, '{"weight_map": {"a": 5}}'), "is not in the folder"),
     ],
 )
 def test_a_broken_folder_is_a_clear_error(folder, spoil, message):

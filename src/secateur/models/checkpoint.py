@@ -80,6 +80,14 @@ class Checkpoint:
                 where=self.folder,
                 todo="give the original checkpoint in 16 or 32 bits",
             )
+        if self.config.get("transformers_weights") is not None:
+            raise InputError(
+                "The config names a weight file of its own, which transformers would load in place of the usual ones.",
+                where=f"{self.folder / 'config.json'}, transformers_weights",
+                allowed=f"{_SINGLE} or {_INDEX}",
+                got=self.config["transformers_weights"],
+                todo="load the model once with transformers, save it with save_pretrained, and use that folder",
+            )
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -109,6 +117,15 @@ class Checkpoint:
     def weight_map(self) -> dict[str, str]:
         """Tensor name -> file name, sorted by tensor name."""
         index = self.folder / _INDEX
+        if index.is_file() and (self.folder / _SINGLE).is_file():
+            raise InputError(
+                "The folder has two sets of weights, and the index may name others than those that transformers loads.",
+                where=self.folder,
+                allowed=f"either {_SINGLE}, or {_INDEX} and the files that it names",
+                got=f"{_SINGLE} and {_INDEX}",
+                todo=f"remove {_INDEX} or {_SINGLE}, in a copy of the folder if it belongs to the Hub's cache; "
+                f"with both there, transformers loads {_SINGLE}",
+            )
         if index.is_file():
             try:
                 mapping = dict(json.loads(read_text(index))["weight_map"])
