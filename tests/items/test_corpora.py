@@ -547,9 +547,9 @@ def test_hub_refuses(hub: FakeHub) -> None:
     )
 
 
-@pytest.mark.parametrize("error", [OSError("No space left on device"), hub_errors.HTTPError("No space left on device")])
-def test_download_breaks_off(hub: FakeHub, error: Exception) -> None:
-    hub.error = error
+@pytest.mark.parametrize("kind", [OSError, hub_errors.HTTPError, RuntimeError])
+def test_download_breaks_off(hub: FakeHub, kind: type[Exception]) -> None:
+    hub.error = kind("No space left on device")
     with pytest.raises(InputError, match=r"could not be downloaded[\s\S]*got: +No space left on device[\s\S]*again"):
         load_corpus("c4", base=Path(), offline=False)
 

@@ -1,7 +1,10 @@
 import json
 
+import huggingface_hub
 import pytest
 import torch
+from huggingface_hub import errors as hub_errors
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 from tests.tiny import ALL_FAMILIES, TEXTS, tiny_folder
 
@@ -60,7 +63,9 @@ def test_two_sets_of_weights_are_refused(folder):
     save_file({name: tensor + 1 for name, tensor in weights.items()}, folder / "other.safetensors")
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": dict.fromkeys(weights, "other.safetensors")}))
-    with pytest.raises(InputError, match=r"(?s)two sets of weights.*got: +model\.safetensors and .*index\.json.*remove"):
+    with pytest.raises(
+        InputError, match=r"(?s)two sets of weights.*got: +model\.safetensors and .*index\.json.*remove"
+    ):
         Checkpoint(folder, "m")
 
 
@@ -145,6 +150,73 @@ def test_offline_makes_no_network_call(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(OfflineError, match=r"(?s)not on this machine.*where:   nobody/nothing.*got:     --offline"):
         find_checkpoint("nobody/nothing", revision=None, offline=True, base=tmp_path)
+
+
+NEEDED = [
+    "config.json",
+    "generation_config.json",
+    "model-00001-of-00002.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "additional_chat_templates/tool_use.jinja",
+    "merges.txt",
+]
+TERMS = ["LICENSE", "LICENSE.md", "NOTICE"]
+NOT_READ = [
+    "consolidated.safetensors",
+    "consolidated.safetensors.index.json",
+    "consolidated-00001-of-00003.safetensors",
+    "original/model.safetensors",
+    "original/params.json",
+    "onnx/vocab.txt",
+    "LICENSES/mit",
+    "pytorch_model.bin",
+    "README.md",
+]
+
+
+class FakeHub:
+    """Stands in for ``snapshot_download``: by the client's own filter, from a made-up cache and a made-up Hub."""
+
+    def __init__(self, folder, cached, hub):
+        self.folder, self.cached, self.hub = folder, cached, hub
+        self.fetched = []
+
+    def __call__(self, repo_id, *, revision, local_files_only, **patterns):
+        missing = set(filter_repo_objects(NEEDED + TERMS + NOT_READ, **patterns)) - set(self.cached)
+        if local_files_only and missing:
+            raise hub_errors.LocalEntryNotFoundError("the snapshot is incomplete")
+        if isinstance(self.hub, Exception) and missing:
+            raise self.hub
+        self.fetched = sorted(missing)
+        return str(self.folder)
+
+
+def test_of_a_hub_model_its_files_and_terms_are_fetched_and_nothing_else(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub := FakeHub(folder, [], None))
+    assert find_checkpoint("an/llm", revision=None, offline=False, base=tmp_path).folder == folder
+    assert hub.fetched == sorted(NEEDED + TERMS)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_hub_model_fetched_without_its_terms_is_found_without_network(offline, folder, tmp_path, monkeypatch):
+    unreachable = hub_errors.LocalEntryNotFoundError("no connection")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", FakeHub(folder, NEEDED, unreachable))
+    assert find_checkpoint("an/llm", revision=None, offline=offline, base=tmp_path).folder == folder
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", FakeHub(folder, NEEDED[1:], unreachable))
+    with pytest.raises(OfflineError, match="got:     --offline" if offline else "got:     no connection"):
+        find_checkpoint("an/llm", revision=None, offline=offline, base=tmp_path)
+
+
+@pytest.mark.parametrize("kind", [OSError, hub_errors.HTTPError, RuntimeError])
+def test_a_download_that_breaks_off_is_a_clear_error(kind, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", FakeHub(folder, [], kind("peer closed\nand so on")))
+    with pytest.raises(
+        OfflineError, match=r"(?s)did not deliver the model.*where: +an/llm\n +got: +peer closed\n +next: .*again"
+    ):
+        find_checkpoint("an/llm", revision=None, offline=False, base=tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

@@ -19,10 +19,9 @@ from secateur.compression.recipe import Recipe, planned_digest
 from secateur.compression.shards import Counted
 from secateur.errors import InputError, UnsupportedModelError, VerificationError
 from secateur.files import TEMP_SUFFIX, sync_folder, unwritable, write_text
-from secateur.models.checkpoint import SHIPPED, Checkpoint
+from secateur.models.checkpoint import BESIDE_WEIGHTS, SHIPPED, Checkpoint
 from secateur.records.lease import lease
 
-_COPIED = ("*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*")
 _CARD = "README.md"
 _CONFIG = "config.json"
 _RECIPE = "secateur.json"
@@ -112,7 +111,7 @@ def write_facts(
     Raises:
         OSError: If the disk is full or the folder cannot be written.
     """
-    for pattern in _COPIED:
+    for pattern in BESIDE_WEIGHTS:
         for path in checkpoint.folder.glob(pattern):
             shutil.copyfile(path, folder / (path.name + TEMP_SUFFIX if path.name == _CONFIG else path.name))
     facts = _facts(checkpoint, base, planned, made, counted, calibration)

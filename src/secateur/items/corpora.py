@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from secateur import files
 from secateur.errors import InputError, OfflineError
+from secateur.hub import broken_off, first_line
 from secateur.identity import digest, key64
 from secateur.randomness import Domain, bits
 
@@ -485,15 +486,14 @@ def hub_file_path(name: str, repo: str, file: str, revision: str, *, offline: bo
         raise InputError(
             "The Hub refused a corpus.",
             where=place,
-            got=_first_line(error),
+            got=first_line(error),
             todo="check that the data set is still there and that you may read it, or name a local file",
         ) from error
-    # Transport errors, named through the client because the library under it changes between versions.
-    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+    except broken_off() as error:
         raise InputError(
             "A corpus could not be downloaded.",
             where=place,
-            got=_first_line(error),
+            got=first_line(error),
             todo="put the cause right and run the same command again",
         ) from error
 
@@ -512,11 +512,6 @@ def resolved_commit(path: Path) -> str:
     """The commit a cached file belongs to, read off the cache's layout (``snapshots/<commit>/...``)."""
     commits = [child for parent, child in itertools.pairwise(path.parts) if parent == "snapshots"]
     return commits[-1] if commits else "unknown"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _check_file(spec: str, path: Path) -> None:
@@ -636,7 +631,7 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield from enumerate(handle, start=1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
-            "A gzip file is damaged.", where=path, got=_first_line(error), todo="fetch the file again"
+            "A gzip file is damaged.", where=path, got=first_line(error), todo="fetch the file again"
         ) from None
     except OSError as error:
         raise InputError("A file cannot be read.", where=path, got=error.strerror or str(error)) from None
@@ -658,7 +653,7 @@ def _parquet_rows(path: Path, field: str, first: int | None) -> Iterator[str]:
                     n_rows += 1
                     yield _checked_text(value, f"{path}, row {n_rows}, column {field}")
     except pa.ArrowInvalid as error:
-        raise InputError("A file is not Parquet, or is damaged.", where=path, got=_first_line(error)) from None
+        raise InputError("A file is not Parquet, or is damaged.", where=path, got=first_line(error)) from None
     except OSError as error:
         raise InputError("A file cannot be read.", where=path, got=error.strerror or str(error)) from None
 

@@ -20,6 +20,7 @@ import torch
 
 from secateur.errors import InputError, OfflineError, UnsupportedModelError
 from secateur.files import read_text
+from secateur.hub import broken_off, first_line
 from secateur.identity import digest
 from secateur.models.bits import as_bytes, largest, n_not_finite
 from secateur.models.families import Family, family_of
@@ -35,6 +36,22 @@ _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+_READ = ("*.json", "*.model", "*.txt", "*.jinja")
+_TERMS = ("LICENSE*", "NOTICE*")
+
+BESIDE_WEIGHTS = _READ + _TERMS
+"""Patterns of the files that belong to a model besides its weights."""
+
+HUB_IGNORED = (
+    "consolidated*",
+    *(f"*/{pattern}" for pattern in ("*.safetensors", *_READ) if pattern != "*.jinja"),
+    *(f"{pattern}/*" for pattern in _TERMS),
+)
+"""What is not fetched though its name fits: the weights in another program's format, and what lies in subfolders.
+
+On the Hub a ``*`` stands for slashes too. Chat templates are read from a subfolder.
+"""
 
 
 @dataclass(frozen=True)
@@ -315,23 +332,10 @@ def find_checkpoint(reference: str, *, revision: str | None, offline: bool, base
 
 
 def _from_hub(reference: str, revision: str | None, offline: bool) -> Checkpoint:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        folder = Path(
-            snapshot_download(
-                reference,
-                revision=revision,
-                local_files_only=offline,
-                allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
-            )
-        )
+        folder = _snapshot(reference, revision, offline)
     except LocalEntryNotFoundError as error:
         raise OfflineError(
             "The model is not on this machine and cannot be downloaded.",
@@ -349,9 +353,39 @@ def _from_hub(reference: str, revision: str | None, offline: bool) -> Checkpoint
         raise InputError(
             "There is no such model folder, and the name cannot be a Hub id.", got=repr(reference), todo=str(error)
         ) from None
-    except (HfHubHTTPError, OSError) as error:
-        raise OfflineError("The Hub did not deliver the model.", where=reference, got=str(error)) from None
+    except broken_off() as error:
+        raise OfflineError(
+            "The Hub did not deliver the model.",
+            where=reference,
+            got=first_line(error),
+            todo="put the cause right and run the same command again: files that came whole are kept",
+        ) from None
     return Checkpoint(folder, reference, revision=folder.name)
+
+
+def _snapshot(reference: str, revision: str | None, offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def fetched(patterns: tuple[str, ...], *, local: bool) -> Path:
+        return Path(
+            snapshot_download(
+                reference,
+                revision=revision,
+                local_files_only=local,
+                allow_patterns=["*.safetensors", *patterns],
+                ignore_patterns=list(HUB_IGNORED),
+            )
+        )
+
+    try:
+        return fetched(BESIDE_WEIGHTS, local=offline)
+    except LocalEntryNotFoundError as error:
+        # A model fetched without its terms, as earlier versions did, is whole without the network.
+        try:
+            return fetched(_READ, local=True)
+        except LocalEntryNotFoundError:
+            raise error from None
 
 
 def _facts(pieces: Iterable[torch.Tensor]) -> TensorFacts:
