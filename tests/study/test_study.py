@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -255,6 +256,30 @@ def test_a_cell_that_another_process_holds_is_passed_over(tmp_path):
     assert missing_rows(plan, store) == sum(first.rows.values())
     assert run_study(few, store.path, base=tmp_path, offline=True).rows_added == sum(first.rows.values())
     assert missing_rows(plan, store) == 0
+
+
+def test_a_cell_that_another_process_holds_keeps_no_model_in_memory(tmp_path, monkeypatch):
+    few = study(
+        "llama",
+        "mistral",
+        benchmark={"name": "planted", "limit": 4},
+        variants=["dense", {"method": "magnitude", "sparsity": 0.5}],
+    )
+    plan = make_plan(few, base=tmp_path, offline=True)
+    store = Store.create(tmp_path / "store")
+    run_module.register(store, plan)
+    usual, loaded = run_module.load_model, []
+
+    def load(*args, **options):
+        assert [model() for model in loaded] == [None] * len(loaded), "an earlier model is still in memory"
+        found = usual(*args, **options)
+        loaded.append(weakref.ref(found.model))
+        return found
+
+    monkeypatch.setattr(run_module, "load_model", load)
+    with store.write_cell(plan.models[0].cells[-1].spec), pytest.raises(StoreBusyError):
+        run_study(few, store.path, base=tmp_path, offline=True)
+    assert len(loaded) == 2
 
 
 def test_what_is_missing_is_judged_by_rows_and_not_by_their_number(finished, tmp_path):

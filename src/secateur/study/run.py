@@ -125,7 +125,7 @@ def run_plan(plan: Plan, store: Store, *, progress: Progress | None = None) -> O
                     rows = runner.run(cell, watcher)
             except StoreBusyError as error:
                 progress.note(f"{name}: {error.what} Going on with the next cell.")
-                held.append((cell, error))
+                held.append((cell, _without_frames(error)))
                 continue
             added += rows
             if rows:
@@ -141,6 +141,12 @@ def run_plan(plan: Plan, store: Store, *, progress: Progress | None = None) -> O
     if busy:
         raise busy[0]
     return Outcome(plan, plan_digest, added, sum(plan.n_rows.values()), time.monotonic() - started)
+
+
+def _without_frames(error: StoreBusyError) -> StoreBusyError:
+    """An error to keep: the frames it came through hold the model that was in memory."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def register(store: Store, plan: Plan) -> str:
