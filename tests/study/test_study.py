@@ -54,6 +54,16 @@ def study(*families, **changes):
     return parse_study(FILE | {"models": models} | changes)
 
 
+class Notes(run_module.Silent):
+    """Keeps what a run tells its user."""
+
+    def __init__(self, notes):
+        self.notes = notes
+
+    def note(self, text):
+        self.notes.append(text)
+
+
 def contents(store):
     """Every file that must not differ between runs."""
     skipped = {"lock", "lock.json", "log.jsonl"}
@@ -133,7 +143,7 @@ def test_dense_weights_come_back_once_for_every_change_of_variant(finished, tmp_
     usual, back = run_module.restore_dense, []
     monkeypatch.setattr(run_module, "restore_dense", lambda loaded: back.append(1) or usual(loaded))
     run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
-    assert len(back) == 6
+    assert len(back) == 5
     assert contents(Store.open(tmp_path / "store")) == contents(finished[1])
 
 
@@ -256,6 +266,27 @@ def test_a_cell_that_another_process_holds_is_passed_over(tmp_path):
     assert missing_rows(plan, store) == sum(first.rows.values())
     assert run_study(few, store.path, base=tmp_path, offline=True).rows_added == sum(first.rows.values())
     assert missing_rows(plan, store) == 0
+
+
+def test_two_processes_do_not_measure_one_variant_at_once(finished, tmp_path, monkeypatch):
+    """The second one, begun while the first calibrates, goes on with what is free."""
+    usual, measured, second = run_module.realise, [], []
+
+    def realise(loaded, recipe, *, statistics, **options):
+        if recipe.spec.needs_inputs and statistics is None:
+            measured.append(recipe.label)
+            if len(measured) == 1:
+                with pytest.raises(StoreBusyError, match="this cell"):
+                    run_study(study(), tmp_path / "store", base=tmp_path, offline=True, progress=Notes(second))
+        return usual(loaded, recipe, statistics=statistics, **options)
+
+    monkeypatch.setattr(run_module, "realise", realise)
+    run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
+    assert measured == ["wanda 0.3", "wanda 0.5"]
+    held = [note for note in second if "Going on with the next cell" in note]
+    assert [note.partition(":")[0].split(", ", 1)[1] for note in held] == ["wanda 0.3, ask", "wanda 0.3, text"] * 2
+    assert "writing this variant" in held[1]
+    assert contents(Store.open(tmp_path / "store")) == contents(finished[1])
 
 
 def test_a_cell_that_another_process_holds_keeps_no_model_in_memory(tmp_path, monkeypatch):
@@ -431,13 +462,8 @@ def test_variants_wait_for_the_dense_models_cell(tmp_path):
     store = Store.create(tmp_path / "store")
     run_module.register(store, plan)
     notes = []
-
-    class Notes(run_module.Silent):
-        def note(self, text):
-            notes.append(text)
-
     with store.write_cell(plan.models[0].reference), pytest.raises(StoreBusyError, match="writing this cell"):
-        run_study(config, store.path, base=tmp_path, offline=True, progress=Notes())
+        run_study(config, store.path, base=tmp_path, offline=True, progress=Notes(notes))
     waits = [note for note in notes if "The dense model's divergence cell, which this cell needs, is not" in note]
     assert len(waits) == 6, "each is tried twice"
     assert missing_rows(plan, store) == 4 * 6

@@ -461,6 +461,17 @@ class Store:
             )
         return stored
 
+    @contextmanager
+    def make_variant(self, planned: str) -> Iterator[None]:
+        """Be the one who makes a variant for the first time.
+
+        Raises:
+            StoreBusyError: If it is being made already; names the holder.
+        """
+        self._require_variant(planned)
+        with lease(self._variant_folder(planned), what="this variant"):
+            yield
+
     def realisation(self, planned: str) -> Realisation | None:
         """What a variant became; ``None`` if it was never made."""
         self._require_variant(planned)

@@ -257,6 +257,7 @@ class _ModelRun:
         self._progress = progress
         self._asked: dict[tuple[str, bool], list[Request]] = {}
         self._in_memory: PlannedVariant | None = None
+        self._is_dense = True  # as loaded
         self._memory_for: int | None = None  # tokens in a batch, once more were too many
 
     def run(self, cell: PlannedCell, watcher: Watcher) -> int:
@@ -326,32 +327,46 @@ class _ModelRun:
         return load_model(self.model.checkpoint, device=self._plan.device, dtype=dtype)
 
     def _bring(self, variant: PlannedVariant) -> None:
-        """Make the model in memory this variant."""
+        """Make the model in memory this variant.
+
+        Raises:
+            StoreBusyError: If another process is measuring what it is made from.
+        """
         if self._in_memory == variant:
             return
-        if "_loaded" in vars(self):
-            restore_dense(self._loaded)
-        self._in_memory = None
-        if variant.recipe is not None:
-            made = self._made(variant.planned, variant.recipe)
-            self._store.realise(
-                variant.planned,
-                made.digest,
-                layer_rows(made),
-                made.statistics or None,
-                layer_digests=made.layer_digests,
-            )
+        with self._alone(variant):
+            loaded, recipe = self._loaded, variant.recipe
+            self._in_memory = None
+            if not self._is_dense:
+                restore_dense(loaded)
+            self._is_dense = recipe is None
+            if recipe is not None:
+                made = self._made(loaded, variant.planned, recipe)
+                self._store.realise(
+                    variant.planned,
+                    made.digest,
+                    layer_rows(made),
+                    made.statistics or None,
+                    layer_digests=made.layer_digests,
+                )
         self._in_memory = variant
 
-    def _made(self, planned: str, recipe: Recipe | Noise) -> Realisation:
+    def _alone(self, variant: PlannedVariant) -> AbstractContextManager[None]:
+        """Where inputs are to be measured: two who measure may differ in last bits, and the second would be refused."""
+        measured = isinstance(variant.recipe, Recipe) and variant.recipe.spec.needs_inputs
+        if measured and self._store.realisation(variant.planned) is None:
+            return self._store.make_variant(variant.planned)
+        return nullcontext()
+
+    def _made(self, loaded: LoadedModel, planned: str, recipe: Recipe | Noise) -> Realisation:
         """Change the dense model in memory."""
         if isinstance(recipe, Noise):
             self._progress.note(f"adding noise: {recipe.label}")
-            return add_noise(self._loaded, recipe)
+            return add_noise(loaded, recipe)
         self._progress.note(f"pruning: {recipe.label}")
         stored = self._store.realisation(planned)
         return realise(
-            self._loaded,
+            loaded,
             recipe,
             sequences=self.model.calibration.get(recipe.calibration or ""),
             statistics=stored.statistics() if stored else None,
