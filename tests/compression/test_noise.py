@@ -114,3 +114,15 @@ def test_noise_is_reproducible_to_the_bit():
 
 
 FIRST_SIGNS = [[-1, -1, 1, -1, -1, 1, -1, -1], [-1, -1, -1, -1, -1, -1, -1, -1]]
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_what_was_done_to_a_model_before_leaves_no_trace(family):
+    dense, used = tiny_model(family), tiny_model(family)
+    with torch.no_grad():
+        for _, linear in all_linears(used.model, used.family):
+            linear.weight.fill_(float("nan"))
+    planned = Noise(noise_strength("0.5"), 3)
+    assert add_noise(used, planned) == add_noise(dense, planned)
+    expected = everything(dense)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in everything(used).items())

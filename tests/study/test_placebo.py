@@ -17,6 +17,7 @@ from secateur.report.matched import MATCHED, METHOD, PLACEBO
 from secateur.report.read import read_report_data
 from secateur.report.tables import TABLES
 from secateur.report.write import report_files
+from secateur.study import run as run_module
 from secateur.study.config import parse_study
 from secateur.study.plan import make_plan
 from secateur.study.run import run_study
@@ -55,6 +56,19 @@ def test_placebos_are_planned_and_asked_as_variants_are(finished, tmp_path):
     assert outcome.rows_added == outcome.rows_wanted
     assert store.check() == []
     assert run_study(study(), store.path, base=tmp_path, offline=True).rows_added == 0
+
+
+def test_weights_come_back_before_pruning_and_not_before_noise(finished, tmp_path, monkeypatch):
+    """Noise is written over whatever was there."""
+    usual, back = run_module.restore_dense, []
+    monkeypatch.setattr(run_module, "restore_dense", lambda loaded: back.append(1) or usual(loaded))
+    run_study(study(), tmp_path / "store", base=tmp_path, offline=True)
+    assert len(back) == 3
+    mine, theirs = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.parquet")}
+        for folder in (tmp_path / "store", finished[1].path)
+    )
+    assert mine == theirs
 
 
 def test_another_strength_asks_only_itself(finished, tmp_path):

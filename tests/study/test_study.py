@@ -16,7 +16,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 from tests.tiny import tiny_folder
 
-from secateur.errors import ConfigError, InputError, StoreBusyError, StoreMismatchError, UnsupportedModelError
+from secateur.errors import (
+    ConfigError,
+    InputError,
+    StoreBusyError,
+    StoreMismatchError,
+    UnsupportedModelError,
+    UserError,
+)
 from secateur.inference.tree_backend import TreeBackend
 from secateur.items.conversations import document_of
 from secateur.items.corpora import Corpus
@@ -185,6 +192,21 @@ def test_too_little_memory_is_noted_and_remembered(finished, tmp_path, monkeypat
     assert [event["token_budget"] for event in events if event["event"] == "out of memory"] == [2048, 1024]
     assert store.check() == []
     assert {cell.id: cell.rows for cell in store.cells()} == {cell.id: cell.rows for cell in finished[1].cells()}
+
+
+@pytest.mark.parametrize(("what", "label"), [("load_model", "dense"), ("realise", "random 0.5")])
+def test_too_little_memory_for_the_weights_is_not_blamed_on_batches(what, label, tmp_path, monkeypatch):
+    def short(*args, **options):
+        raise torch.OutOfMemoryError("tried to allocate 2 GiB\nand so on")
+
+    monkeypatch.setattr(run_module, what, short)
+    few = study(benchmark={"name": "planted", "limit": 2}, variants=["dense", {"method": "random", "sparsity": 0.5}])
+    with pytest.raises(
+        UserError, match=rf"(?s)memory for the model, or.*where: .*, {label}, float32 on cpu.*got: .*GiB\n.*next: "
+    ) as raised:
+        run_study(few, tmp_path / "store", base=tmp_path, offline=True)
+    assert "token_budget" not in str(raised.value)
+    assert "compute.dtype bfloat16" in str(raised.value)
 
 
 def test_adding_seeds_orders_items_and_variants_extends_the_cells(finished, tmp_path):

@@ -77,10 +77,11 @@ def noise_strength(strength: float | int | str | Fraction) -> Fraction:
 def add_noise(
     loaded: LoadedModel, planned: Noise, *, progress: Callable[[str, int, int], None] | None = None
 ) -> Realisation:
-    """Add noise to a dense model in place.
+    """Make a model in place its dense self with noise.
 
     Args:
-        loaded: The dense model; its linears are changed. Noise is added to the weights as the checkpoint stores them.
+        loaded: The model, dense or pruned or noisy: every weight of its linears is written anew, from the weights as
+            the checkpoint stores them.
         planned: How much, and which.
         progress: Called with the layer's name, how many are done, how many there are.
 

@@ -331,24 +331,37 @@ class _ModelRun:
 
         Raises:
             StoreBusyError: If another process is measuring what it is made from.
+            UserError: If the device has not enough memory for that.
         """
         if self._in_memory == variant:
             return
-        with self._alone(variant):
-            loaded, recipe = self._loaded, variant.recipe
-            self._in_memory = None
-            if not self._is_dense:
-                restore_dense(loaded)
-            self._is_dense = recipe is None
-            if recipe is not None:
-                made = self._made(loaded, variant.planned, recipe)
-                self._store.realise(
-                    variant.planned,
-                    made.digest,
-                    layer_rows(made),
-                    made.statistics or None,
-                    layer_digests=made.layer_digests,
-                )
+        try:
+            with self._alone(variant):
+                self._make(variant)
+        except torch.OutOfMemoryError as error:
+            halved = ", or into a new store with compute.dtype bfloat16" if self._plan.dtype == "float32" else ""
+            raise UserError(
+                "The device has not enough memory for the model, or for making the variant.",
+                where=f"{self.model.name}, {variant.label}, {self._plan.dtype} on {self._plan.device}",
+                got=str(error).splitlines()[0],
+                todo=f"run on a larger device, or on another (compute.device){halved}; what is answered so far is kept",
+            ) from None
+
+    def _make(self, variant: PlannedVariant) -> None:
+        loaded, recipe = self._loaded, variant.recipe
+        self._in_memory = None
+        if not self._is_dense and not isinstance(recipe, Noise):  # noise is written over all that was changed
+            restore_dense(loaded)
+        self._is_dense = recipe is None
+        if recipe is not None:
+            made = self._made(loaded, variant.planned, recipe)
+            self._store.realise(
+                variant.planned,
+                made.digest,
+                layer_rows(made),
+                made.statistics or None,
+                layer_digests=made.layer_digests,
+            )
         self._in_memory = variant
 
     def _alone(self, variant: PlannedVariant) -> AbstractContextManager[None]:
@@ -359,7 +372,7 @@ class _ModelRun:
         return nullcontext()
 
     def _made(self, loaded: LoadedModel, planned: str, recipe: Recipe | Noise) -> Realisation:
-        """Change the dense model in memory."""
+        """Change the model in memory: a dense one, or any if noise is added."""
         if isinstance(recipe, Noise):
             self._progress.note(f"adding noise: {recipe.label}")
             return add_noise(loaded, recipe)
