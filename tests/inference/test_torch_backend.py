@@ -174,6 +174,29 @@ def test_too_little_memory_halves_the_batches_of_what_is_left(kind, monkeypatch)
     assert 1024 < passes[0] <= 2048
 
 
+def test_too_little_memory_for_text_halves_the_batches_that_are_read(monkeypatch):
+    """A large vocabulary makes them smaller than the budget; halving that would repeat the same batch."""
+    loaded = tiny_model("llama")
+    windows = [Window("c", number, tuple(range(number, number + 50)), 49) for number in range(40)]
+    monkeypatch.setattr("secateur.inference.torch_backend._LOGITS_AT_ONCE", 1024 * loaded.model.config.vocab_size)
+    decoding = Decoding(0.3, 3, ())
+    reference = list(TorchBackend(loaded, LETTERS, decoding, 16_384).read_text(windows))
+    passes, told = [], []
+    usual = loaded.model.forward
+
+    def forward(*arguments, input_ids, **named):
+        passes.append(input_ids.numel())
+        if input_ids.numel() > 512:
+            raise torch.OutOfMemoryError("no memory")
+        return usual(*arguments, input_ids=input_ids, **named)
+
+    monkeypatch.setattr(loaded.model, "forward", forward)
+    found = list(TorchBackend(loaded, LETTERS, decoding, 16_384, told.append).read_text(windows))
+    assert passes == [1000, 500, 500, 500, 500]
+    assert told == [512]
+    assert [score.nll for score in found] == pytest.approx([score.nll for score in reference], rel=1e-5)
+
+
 def test_too_little_memory_for_small_batches_is_an_error(monkeypatch):
     loaded = tiny_model("llama")
 

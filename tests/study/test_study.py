@@ -194,6 +194,31 @@ def test_too_little_memory_is_noted_and_remembered(finished, tmp_path, monkeypat
     assert {cell.id: cell.rows for cell in store.cells()} == {cell.id: cell.rows for cell in finished[1].cells()}
 
 
+def test_too_little_memory_for_text_leaves_the_batches_of_questions(tmp_path, monkeypatch):
+    usual_read, usual_answer, read, asked = TreeBackend._read_batch, TreeBackend._answer_tree, [], []
+
+    def read_batch(self, batch, *args):
+        read.append(sum(len(window.tokens) for window in batch))
+        if read[-1] > 256:
+            raise torch.OutOfMemoryError("no memory")
+        return usual_read(self, batch, *args)
+
+    def answer_tree(self, tree):
+        asked.append((len(read), len(tree)))
+        return usual_answer(self, tree)
+
+    monkeypatch.setattr(TreeBackend, "_read_batch", read_batch)
+    monkeypatch.setattr(TreeBackend, "_answer_tree", answer_tree)
+    few = study(
+        variants=["dense", {"method": "random", "sparsity": 0.5}],
+        readouts={"letter": {"orders": "fixed"}},
+        compute={"token_budget": 1024},
+    )
+    run_study(few, tmp_path / "store", base=tmp_path, offline=True)
+    assert read == [6 * 64] * 2 + [4 * 64, 2 * 64] * 2
+    assert max(size for after, size in asked if after) > 512
+
+
 @pytest.mark.parametrize(("what", "label"), [("load_model", "dense"), ("realise", "random 0.5")])
 def test_too_little_memory_for_the_weights_is_not_blamed_on_batches(what, label, tmp_path, monkeypatch):
     def short(*args, **options):

@@ -81,12 +81,9 @@ class TorchBackend:
     ) -> Iterator[TextScore]:
         """Let the model read text; one score per window, in order."""
         # Every position's logits are in memory together; with a vocabulary of 256,000 a full batch would take 17 GB.
-        most = _LOGITS_AT_ONCE // self._loaded.model.config.vocab_size
-        yield from self._in_memory(
-            windows,
-            lambda work, budget: batches(work, min(budget, most)),
-            lambda batch: self._read_batch(batch, probe, tokens),
-        )
+        # More than a batch can have is no budget: halving it would change nothing at first.
+        self._token_budget = min(self._token_budget, _LOGITS_AT_ONCE // self._loaded.model.config.vocab_size)
+        yield from self._in_memory(windows, batches, lambda batch: self._read_batch(batch, probe, tokens))
 
     def _in_memory(
         self,

@@ -258,7 +258,7 @@ class _ModelRun:
         self._asked: dict[tuple[str, bool], list[Request]] = {}
         self._in_memory: PlannedVariant | None = None
         self._is_dense = True  # as loaded
-        self._memory_for: int | None = None  # tokens in a batch, once more were too many
+        self._memory_for: dict[str, int] = {}  # task -> tokens in a batch, once more were too many
 
     def run(self, cell: PlannedCell, watcher: Watcher) -> int:
         """Run one cell; gives the rows added."""
@@ -266,12 +266,12 @@ class _ModelRun:
         def make_backend(token_budget: int) -> Backend:
             self._bring(cell.variant)
             make = BACKENDS[str(cell.spec.protocol["backend"])].make
-            budget = min(token_budget, self._memory_for or token_budget)
+            budget = min(token_budget, self._memory_for.get(cell.spec.task, token_budget))
             letters = self.model.prompts_in(cell.wording).letter_tokens
             return make(self._loaded, letters, self.model.decoding, budget, short)
 
         def short(tokens: int) -> None:
-            self._memory_for = tokens
+            self._memory_for[cell.spec.task] = tokens
             self._progress.note(f"the device has not enough memory; going on with {tokens:,} tokens in a batch")
             self._store.log({"event": "out of memory", "cell": cell.spec.id, "token_budget": tokens})
 
