@@ -242,6 +242,31 @@ def test_a_variant_is_read_in_the_batches_of_the_dense_model(store):
     assert (rows["agree"] == rows["positions"]).all()
 
 
+def test_equal_weights_have_none_in_windows_that_were_added_either(store):
+    """Cut anew from all windows, batches would be other ones, and padded otherwise."""
+    loaded = tiny_model("llama")
+    lengths = (24, 64, 30, 50, 41, 60)
+    windows = [Window("c", i, tuple(range(10 + i, 10 + i + n)), n) for i, n in enumerate(lengths)]
+    store.add_windows("other", "d" * 64, runner.window_rows("other", windows))
+    given = []
+
+    class Recording(TorchBackend):
+        def read_text(self, windows, *args):
+            given.append([window.index for window in windows])
+            return super().read_text(windows, *args)
+
+    def make(budget):
+        return Recording(loaded, (1, 2, 3), Decoding(0.3, 5, ()), budget)
+
+    run_divergence(store, spec(DENSE), windows[:1], make, probe=PROBE)
+    run_divergence(store, spec(DENSE), windows, make, probe=PROBE)
+    pruned_cell(store, windows, make=make)
+    assert given == [[0], [1, 2, 3, 4, 5]] * 2
+    rows = store.read(spec(PRUNED).id, "divergence")
+    assert rows["kl"].to_list() == [0.0] * 6
+    assert (rows["agree"] == rows["positions"]).all()
+
+
 def test_more_windows_extend_both_cells_and_few_bytes_make_small_shards(store, tmp_path, monkeypatch):
     monkeypatch.setattr(divergence_module, "_CHUNK_BYTES", 2 * 8 * 16 * 12)
     dense_cell(store, WINDOWS[1:4])

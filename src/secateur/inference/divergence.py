@@ -83,7 +83,8 @@ def run_divergence(
         spec = replace(spec, token_budget=kept.token_budget)
     with store.write_cell(spec) as cell:
         table = REFERENCE if kept is None else DIVERGENCE
-        work = [runner.missing_windows(cell, table.name, chunk) for chunk in _chunks(distinct, probe)]
+        chunks = _chunks(distinct, probe) if kept is None else kept.chunks(distinct)
+        work = [runner.missing_windows(cell, table.name, chunk) for chunk in chunks]
         n_rows = sum(map(len, work))
         watcher.start(n_rows)
         if n_rows:
@@ -152,6 +153,13 @@ class _Reference:
         self._info = info
         self.token_budget = info.token_budget
 
+    def chunks(self, windows: Sequence[Window]) -> list[list[Window]]:
+        """The windows as the dense model was given them: each shard's together, whenever it was added."""
+        found: dict[Shard, list[Window]] = {}
+        for window in windows:
+            found.setdefault(self._shards[window.key], []).append(window)
+        return list(found.values())
+
     def of(self, windows: Sequence[Window]) -> dict[int, Probed]:
         """What was seen of these windows."""
         keys = {window.key for window in windows}
@@ -191,7 +199,7 @@ def _probed(
 
 
 def _chunks(windows: Sequence[Window], probe: Probe) -> list[Sequence[Window]]:
-    """Windows per shard: as everywhere, or fewer where many tokens are kept; the same for all variants."""
+    """The dense model's windows per shard: as everywhere, or fewer where many tokens are kept."""
     largest = max((8 * probe.top * probe.positions(window) for window in windows), default=1)
     size = max(1, min(runner.CHUNK, _CHUNK_BYTES // max(largest, 1)))
     return [windows[start : start + size] for start in range(0, len(windows), size)]
