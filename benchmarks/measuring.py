@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from secateur.models.processor import described, processor_name
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -46,16 +47,9 @@ def peak_mb() -> float:
 
 def machine() -> dict[str, Any]:
     """What figures depend on: the processor's name, the widest vectors it has, and how many there are."""
-    try:
-        said = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        said = ""
-    lines = [[part.strip() for part in line.split(":", 1)] for line in said.splitlines() if ":" in line]
-    known = dict(reversed(lines))  # the first processor's
-    flags = known.get("flags", "").split()
+    flags = described().get("flags", "").split()
     vectors = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), "")
-    processor = known.get("model name") or platform.processor() or platform.machine()
-    return {"processor": processor, "vectors": vectors, "processors": os.cpu_count()}
+    return {"processor": processor_name(), "vectors": vectors, "processors": os.cpu_count()}
 
 
 def say(found: Mapping[str, Any], out: Path | None) -> None:

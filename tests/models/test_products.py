@@ -22,7 +22,7 @@ def decided_anew():
 @pytest.fixture
 def amd(monkeypatch):
     """A processor on which oneDNN is faster, whatever this one is."""
-    monkeypatch.setattr(products, "_processor", lambda: "vendor_id\t: AuthenticAMD")
+    monkeypatch.setattr(products, "processor_vendor", lambda: "AuthenticAMD")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
 
@@ -45,7 +45,7 @@ def test_both_libraries_give_the_same_product(amd, bias, shape, monkeypatch):
     [("GenuineIntel", "AVX512", True), ("AuthenticAMD", "AVX2", True), ("AuthenticAMD", "AVX512", False)],
 )
 def test_elsewhere_torch_multiplies_as_ever(amd, monkeypatch, processor, capability, mkl):
-    monkeypatch.setattr(products, "_processor", lambda: processor)
+    monkeypatch.setattr(products, "processor_vendor", lambda: processor)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     assert not products.onednn_is_faster()
@@ -79,7 +79,7 @@ def test_a_models_linears_stay_what_they_are_but_for_who_multiplies(amd, monkeyp
     with torch.no_grad():
         found = loaded.model(tokens).logits
     products.onednn_is_faster.cache_clear()
-    monkeypatch.setattr(products, "_processor", lambda: "GenuineIntel")
+    monkeypatch.setattr(products, "processor_vendor", lambda: "GenuineIntel")
     plain = tiny_model("qwen2")
     assert set(plain.model.state_dict()) == names
     with torch.no_grad():

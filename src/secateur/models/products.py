@@ -8,14 +8,14 @@ bits.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from secateur.models.processor import processor_vendor
 
 _LARGE = 2**20
 """From so many multiplications on oneDNN is the faster one; each of its calls takes some 12 microseconds."""
@@ -48,7 +48,7 @@ def onednn_is_faster() -> bool:
     """Whether this is a processor on which it is, and a torch that has both."""
     available: list[Callable[[], bool]] = [torch.backends.mkl.is_available, torch.backends.mkldnn.is_available]
     both = all(library() for library in available)
-    amd = both and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in _processor()
+    amd = both and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in processor_vendor()
     return amd and _agrees()
 
 
@@ -70,10 +70,3 @@ def _agrees() -> bool:
         return torch.equal(_by_onednn(rows, weight, bias), nn.functional.linear(rows, weight, bias))
     except (AttributeError, RuntimeError):
         return False
-
-
-def _processor() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor()

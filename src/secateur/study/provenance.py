@@ -10,6 +10,8 @@ import torch
 
 from secateur import __version__
 from secateur.identity import Plain
+from secateur.models.processor import processor_name
+from secateur.models.products import onednn_is_faster
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "polars")
 
@@ -24,6 +26,8 @@ def environment(device: str) -> dict[str, Plain]:
         "system": f"{platform.system()} {platform.release()}",
         "device": device,
         "device_name": name,
+        "processor": processor_name(),
+        "products_by_onednn": where.type == "cpu" and onednn_is_faster(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
