@@ -12,6 +12,7 @@ from scipy.stats import ttest_ind
 from tests.tiny import tiny_folder
 
 from secateur.errors import ConfigError, InputError
+from secateur.models import checkpoint as checkpoint_module
 from secateur.models.checkpoint import find_checkpoint
 from secateur.records.store import Store
 from secateur.report.verdict import Status
@@ -76,6 +77,21 @@ def test_the_model_itself_passes_and_is_asked_once(folder):
     assert verdict.same_weights
     assert verdict.exit_code == 0
     assert verdict.origin["records"] == 300 * (1 + 4) + 20
+
+
+@pytest.mark.parametrize("candidate", ["planted", "unplanted"])
+def test_both_models_are_read_and_hashed_once(candidate, folder, tmp_path, monkeypatch):
+    usual, hashed = checkpoint_module._facts, []
+    monkeypatch.setattr(checkpoint_module, "_facts", lambda pieces: hashed.append(1) or usual(pieces))
+
+    def asked(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate_module, "run_plan", asked)
+    with pytest.raises(KeyboardInterrupt):
+        gate(tmp_path, candidate)
+    models = [find_checkpoint(name, revision=None, offline=True, base=folder) for name in ("planted", candidate)]
+    assert len(hashed) == sum(len(model.weight_map) for model in models)
 
 
 def test_a_little_pruning_passes_and_nothing_of_the_dense_model_is_asked_again(folder, pruned):

@@ -88,15 +88,15 @@ def run_gate(
         return _damaged(asked, checkpoints, damaged, base=base)
     there = Store.open_or_create(store_path) if store_path.exists() else None
 
-    def planned(wanted: list[tuple[str, str | None]]) -> Plan:
-        config = _study(asked, wanted)
-        return make_plan(config, base=base, offline=offline, dtype=stored_dtype(there, config) if there else None)
+    def planned(wanted: slice) -> Plan:
+        config = _study(asked, references[wanted])
+        dtype = stored_dtype(there, config) if there else None
+        return make_plan(config, base=base, offline=offline, dtype=dtype, checkpoints=checkpoints[wanted])
 
+    first, second, both = slice(1), slice(1, 2), slice(2)
     # Equal weights behind another tokenizer or chat template are another model.
-    same = checkpoints[0].digest == checkpoints[1].digest and _cells(planned(references[:1])) == _cells(
-        planned(references[1:])
-    )
-    plan = planned(references[:1] if same else references).floor_of_first_model_only()
+    same = checkpoints[0].digest == checkpoints[1].digest and _cells(planned(first)) == _cells(planned(second))
+    plan = planned(first if same else both).floor_of_first_model_only()
     _check_categories(policy, plan.items)
     store = there or Store.open_or_create(store_path)
     stated = None

@@ -258,7 +258,14 @@ class Plan:
         ]
 
 
-def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: str | None = None) -> Plan:
+def make_plan(
+    config: StudyConfig,
+    *,
+    base: Path,
+    offline: bool = False,
+    dtype: str | None = None,
+    checkpoints: Sequence[Checkpoint] | None = None,
+) -> Plan:
     """Resolve a study: find models, items and texts, name every variant and cell.
 
     Args:
@@ -266,6 +273,7 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
         base: Folder that relative paths in it start from.
         offline: Make no network call.
         dtype: The compute dtype a store has fixed; resolved here if ``None``.
+        checkpoints: Its models, if they were found before, so that none is read and hashed again.
 
     Raises:
         ConfigError: If methods, backend or benchmark do not exist, or two variants are the same; all at once.
@@ -279,16 +287,20 @@ def make_plan(config: StudyConfig, *, base: Path, offline: bool = False, dtype: 
     calibration = None
     if config.calibration and any(METHODS[method].needs_inputs for method in methods_of(config)):
         calibration = load_corpus(config.calibration.corpus, base=base, offline=offline)
+    if checkpoints is None:
+        checkpoints = [
+            find_checkpoint(model.id, revision=model.revision, offline=offline, base=base) for model in config.models
+        ]
     models = tuple(
         _plan_model(
             config,
-            find_checkpoint(model.id, revision=model.revision, offline=offline, base=base),
+            checkpoint,
             items=items,
             corpus=corpus,
             calibration=calibration,
             dtype=dtype,
         )
-        for model in config.models
+        for checkpoint in checkpoints
     )
     asked = [tuple(cell.spec.id for cell in model.cells) for model in models]
     if len(set(asked)) != len(asked):
