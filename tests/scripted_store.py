@@ -87,9 +87,15 @@ class Asked:
 
 
 def write_store(
-    folder: Path, study: str, items: ItemSet, models: Mapping[str, Sequence[ScriptedVariant]], asked: Asked
+    folder: Path,
+    study: str,
+    items: ItemSet,
+    models: Mapping[str, Sequence[ScriptedVariant]],
+    asked: Asked,
+    *,
+    called: str | None = None,
 ) -> Path:
-    """Plan and run a study into a new store; gives its folder."""
+    """Plan and run a study into a new store; gives its folder. With ``called`` all models have that name."""
     store = Store.open_or_create(folder, settings={"dtype/cpu": "float32"})
     item_set = store.add_items(items)
     windows = None
@@ -98,10 +104,11 @@ def write_store(
     work, plans = [], []
     for name, variants in models.items():
         base = digest("model", [name])
-        store.add_model({"digest": base, "name": name, "family": "scripted"})
+        about = {"name": called or name}
+        store.add_model({"digest": base, "family": "scripted", **about})
         planned = [_Planned(store, base, variant, items, asked) for variant in variants]
         cells = [cell for one in planned for cell in one.cells]
-        plans.append({"model": base, "name": name, "vocabulary": asked.vocabulary, "windows": windows, "cells": cells})
+        plans.append({"model": base, **about, "vocabulary": asked.vocabulary, "windows": windows, "cells": cells})
         work += [(one, planned[0]) for one in planned if one.variant.backend is not None]
     store.log({"event": "run", "study": study})
     store.add_plan(

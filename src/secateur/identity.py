@@ -43,6 +43,20 @@ def short(hex_digest: str) -> str:
     return hex_digest[:16]
 
 
+def distinct_names(models: Sequence[tuple[str, str]]) -> list[str]:
+    """Models' names, those that occur twice with the start of the digest: what tells revisions of one model apart.
+
+    Args:
+        models: Digest and name of each; digests that are the same too are numbered.
+    """
+    names = [name for _, name in models]
+    shown = [f"{name} ({digest[:8]})" if names.count(name) > 1 else name for digest, name in models]
+    return [
+        name if shown.count(name) == 1 else f"{name}, {shown[: place + 1].count(name)}"
+        for place, name in enumerate(shown)
+    ]
+
+
 def key64(hex_digest: str) -> int:
     """The first 64 bits as an unsigned integer: what names a row in a table."""
     return int(hex_digest[:16], 16)

@@ -69,3 +69,17 @@ def test_what_does_not_exist(folder, options, message):
     done = secateur("score", *options, folder=folder, code=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--convention", "lm-eval")])
+def test_two_models_of_one_name_keep_their_own_scores(folder, tmp_path, options):
+    study = ScriptedStudy(models=("a/one", "b/two"), called="org/m", methods=("wanda",), levels=(0.5,), templates=3)
+    store = build(tmp_path / "revisions.store", study)
+    done = secateur("score", store, *options, "--csv", "two.csv", folder=tmp_path)
+    table = pl.read_csv(tmp_path / "two.csv")
+    (first, second) = table["model"].unique(maintain_order=True)
+    for name in (first, second):
+        assert [line for line in done.stdout.splitlines() if line.startswith(f"{name}  wanda 0.5")]
+    assert "org/m (" in first
+    shown = {line.split("wanda 0.5", 1)[1] for line in done.stdout.splitlines() if "wanda 0.5" in line}
+    assert len(shown) > sum(line.startswith(f"{first}  wanda 0.5") for line in done.stdout.splitlines())

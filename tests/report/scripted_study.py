@@ -37,6 +37,7 @@ class ScriptedStudy:
     Args:
         name: Of the study.
         models: Names of the models.
+        called: What the plan calls all of them, if not by their names.
         methods: Methods, in the plan's order.
         levels: Nominal levels.
         categories: Of the items.
@@ -64,6 +65,7 @@ class ScriptedStudy:
 
     name: str = "scripted"
     models: tuple[str, ...] = ("acme/one-2b",)
+    called: str | None = None
     methods: tuple[str, ...] = ("random", "magnitude", "wanda")
     levels: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7)
     categories: tuple[str, ...] = ("Age", "Religion")
@@ -240,7 +242,7 @@ def build(folder: Path, study: ScriptedStudy) -> Path:
         limit=study.limit,
     )
     models = {name: [_variant(study, items, name, *one) for one in _recipes(study)] for name in study.models}
-    return write_store(folder, study.name, items, models, asked)
+    return write_store(folder, study.name, items, models, asked, called=study.called)
 
 
 def _recipes(study: ScriptedStudy) -> list[tuple[str, float, int | None]]:

@@ -1,5 +1,7 @@
 """Two variants of a store, item by item."""
 
+import re
+
 import polars as pl
 import pytest
 from tests.report.scripted_study import ScriptedStudy, build
@@ -8,6 +10,7 @@ from secateur.errors import InputError, StoreError
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
 from secateur.records.store import Store
 from secateur.report.compare import compare_store
+from secateur.report.read import read_report_data
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,19 @@ def test_a_variant_that_was_not_run_yet(tmp_path):
     with pytest.raises(StoreError, match=r"no answers of this variant yet(.|\n)*wanda 0.5"):
         compare_store(store)
     assert compare_store(store, variants=["wanda 0.1"]).variants == ("acme/one-2b, wanda 0.1",)
+
+
+def test_two_models_of_one_name_are_told_apart_as_in_the_report(tmp_path):
+    study = ScriptedStudy(models=("a/one", "b/two"), called="org/m", methods=("wanda",), levels=(0.1,))
+    store = Store.open(build(tmp_path / "revisions.store", study))
+    names = list(read_report_data(store).models.values())
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"org/m \([0-9a-f]{8}\)", name) for name in names)
+    with pytest.raises(
+        InputError, match=rf"Several models have a variant of this name(.|\n)*{re.escape(names[0])}, dense"
+    ):
+        compare_store(store)
+    found = [compare_store(store, baseline=f"{name}, dense") for name in names]
+    assert [one.variants for one in found] == [(f"{name}, wanda 0.1",) for name in names]
+    between = compare_store(store, baseline=f"{names[0]}, dense", variants=[f"{names[1]}, dense"])
+    assert between.differences.height

@@ -12,6 +12,7 @@ from secateur.cli.console import console, expected_range, plain_table, print_ite
 from secateur.cli.progress import duration, rate
 from secateur.compression.recipe import Recipe
 from secateur.compression.verify import expected_sparsity
+from secateur.identity import distinct_names
 from secateur.records.store import LOG_FILE, Store
 from secateur.study.decidable import CHANGED, Decidable, decidable_items
 from secateur.study.missing import missing_rows
@@ -50,7 +51,8 @@ def print_plan(plan: Plan, store: Store | None) -> None:
     if plan.text and plan.text["divergence"]:
         shown |= {"reference": "reference", "divergence": "divergence"}
     table = plain_table("model", "variant", *shown.values(), "expected sparsity")
-    for model in plan.models:
+    names = distinct_names([(model.checkpoint.digest, model.name) for model in plan.models])
+    for called, model in zip(names, plan.models, strict=True):
         shapes = model.checkpoint.linear_shapes()
         for variant in model.variants:
             rows: dict[str, int] = {}
@@ -60,7 +62,7 @@ def print_plan(plan: Plan, store: Store | None) -> None:
                 elif cell.variant == variant:
                     rows |= cell.rows
             table.add_row(
-                escape(model.name),
+                escape(called),
                 variant.label,
                 *(f"{rows.get(name, 0):,}" for name in shown),
                 expected_range(

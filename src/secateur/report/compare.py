@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from secateur.errors import InputError, StoreError
+from secateur.identity import distinct_names
 from secateur.metrics.differences import DIFFERENCE_COLUMNS, corrected, difference_table, excess_table
 from secateur.metrics.transitions import align_seeds, pair_outcomes
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, one_readout, read_answers
@@ -23,7 +24,7 @@ class Side:
     """One variant of a plan.
 
     Args:
-        model: The model's name.
+        model: The model's name, unique within the plan.
         label: The variant's label, unique within the model.
         answers: What it answered.
         letter_floor: Its letters after a lossless change; ``None`` where it was not asked again.
@@ -185,9 +186,11 @@ def _with_seeds_of(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 def _ask_cells(plan: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Model's name and variant's label -> the plan's model and cell."""
+    models = plan["models"]
+    names = distinct_names([(model["model"], model["name"]) for model in models])
     return {
-        (str(model["name"]), str(cell["label"])): (model, cell)
-        for model in plan["models"]
+        (name, str(cell["label"])): (model, cell)
+        for name, model in zip(names, models, strict=True)
         for cell in model["cells"]
         if cell["task"] == "ask"
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 import polars as pl
 
+from secateur.identity import distinct_names
 from secateur.metrics.counts import NO_PARSED
 from secateur.metrics.table import ALL
 from secateur.records.answers import BY_ORDER, LETTER, SAMPLED
@@ -261,8 +262,7 @@ class ReportData:
     def models(self) -> dict[str, str]:
         """Model digest -> name, in the plan's order; names that occur twice carry the start of the digest."""
         names = {variant.model: variant.model_name for variant in self.variants}
-        twice = {name for name in names.values() if list(names.values()).count(name) > 1}
-        return {key: f"{name} ({key[:8]})" if name in twice else name for key, name in names.items()}
+        return dict(zip(names, distinct_names(list(names.items())), strict=True))
 
     def state(self, variant: Variant, readout: str) -> State:
         """Whether the variant's numbers of this readout can be read as what they are called."""

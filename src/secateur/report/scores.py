@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from secateur.errors import InputError, StoreError
+from secateur.identity import distinct_names
 from secateur.items.bbq import NAME, bbq_labels
 from secateur.items.bbq_source import bbq_is_somewhere, find_bbq
 from secateur.metrics.conventions.convention import SCORE_COLUMNS, Convention
@@ -144,11 +145,13 @@ def _theirs(
     store: Store, convention: Convention, parser: str | None, plan: Mapping[str, Any], bbq: Path | None
 ) -> StoreScores:
     items, labels = with_labels(store.item_set(plan["items"]), bbq)
+    models = plan["models"]
+    names = distinct_names([(model["model"], model["name"]) for model in models])
     tables = [
         convention_table(_answers(store, plan, model, items, parser), items, convention).select(
-            pl.lit(model["name"]).alias("model"), pl.all()
+            pl.lit(name).alias("model"), pl.all()
         )
-        for model in plan["models"]
+        for name, model in zip(names, models, strict=True)
     ]
     return StoreScores(plan, convention, parser, labels, pl.concat([pl.DataFrame(schema=THEIRS), *tables]))
 
@@ -156,7 +159,7 @@ def _theirs(
 def _ours(store: Store, parser: str, plan: Mapping[str, Any], level: float) -> StoreScores:
     data = read_report_data(store, parser=parser, plan=plan["digest"], level=level)
     labels = pl.DataFrame(
-        [(variant.key, variant.model_name, variant.label) for variant in data.variants],
+        [(variant.key, data.models[variant.model], variant.label) for variant in data.variants],
         schema=["variant", "model", "label"],
         orient="row",
     )

@@ -15,7 +15,7 @@ from secateur.compression.methods import METHODS
 from secateur.compression.noise import Noise
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
-from secateur.identity import Plain
+from secateur.identity import Plain, distinct_names
 from secateur.inference.backend import Decoding, Request
 from secateur.inference.backends import BACKENDS
 from secateur.inference.dtype import fast_dtype
@@ -188,7 +188,8 @@ class Plan:
         """The same for some of the models."""
         if self.corpus is None or self.config.perplexity is None:
             return None
-        read = {model.name: model.text for model in models if model.text is not None}
+        names = distinct_names([(model.checkpoint.digest, model.name) for model in models])
+        read = {name: model.text for name, model in zip(names, models, strict=True) if model.text is not None}
         return about_text(self.config.perplexity, self.corpus, read)
 
     def first(self, n: int) -> Plan:
