@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.markup import escape
 
 from secateur.cli.console import console, plain_table
-from secateur.errors import StoreDamagedError
+from secateur.errors import StoreDamagedError, StoreError
+from secateur.identity import distinct_names
 from secateur.records.complete import rows_present
 from secateur.records.store import Store
 
@@ -15,12 +17,13 @@ from secateur.records.store import Store
 def print_status(store: Store) -> bool:
     """Every study of a store, cell by cell; true if every file is as written."""
     out = console()
-    realised = {variant["planned"]: variant for variant in store.variants()}
-    for plan in store.plans():
+    realised = {variant["planned"]: variant for variant in _as_far_as_read(store.variants)}
+    for plan in _as_far_as_read(store.plans):
         out.print(f"study {plan['study']} ({plan['digest'][:16]})", markup=False)
         table = plain_table("model", "variant", "task", "records", "complete", "achieved sparsity")
         have = want = 0
-        for model in plan["models"]:
+        names = distinct_names([(model["model"], model["name"]) for model in plan["models"]])
+        for name, model in zip(names, plan["models"], strict=True):
             for cell in model["cells"]:
                 wanted = sum(cell["rows"].values())
                 want += wanted
@@ -28,15 +31,17 @@ def print_status(store: Store) -> bool:
                     stored = sum(rows_present(store, plan, model, cell).values())
                 except StoreDamagedError:  # named below, with what to do
                     complete = ("damaged", "-")
+                except StoreError:  # the plan's items or text: given up by a repair, added again by the next run
+                    complete = ("missing", "-")
                 else:
                     have += stored
                     complete = (f"{stored:,} / {wanted:,}", f"{stored / wanted:.0%}" if wanted else "-")
                 table.add_row(
-                    escape(model["name"]),
-                    cell["label"],
+                    escape(name),
+                    escape(cell["label"]),
                     " ".join(filter(None, (cell["task"], cell.get("wording")))),
                     *complete,
-                    _achieved(realised[cell["variant"]], cell),
+                    _achieved(realised.get(cell["variant"]), cell),
                 )
         out.print(table)
         out.print(f"{have:,} of {want:,} records", markup=False)
@@ -54,7 +59,17 @@ def print_repairs(store: Store) -> None:
         out.print(f"given up: {problem}", soft_wrap=True, markup=False)
 
 
-def _achieved(variant: dict[str, Any], cell: dict[str, Any]) -> str:
+def _as_far_as_read(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The records; none if one is damaged, which the check names with what to do."""
+    try:
+        return read()
+    except StoreError:
+        return []
+
+
+def _achieved(variant: dict[str, Any] | None, cell: dict[str, Any]) -> str:
+    if variant is None:
+        return "missing"
     if variant["recipe"] is None:
         return "dense"
     if cell.get("source"):  # imported answers
