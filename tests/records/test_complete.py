@@ -50,8 +50,8 @@ def plan_of(store, *, items=ITEMS, letter=("012",), orders=("012",), seeds=(1, 2
     return plan, {"windows": store.add_windows("c", digest("corpus", ["c"]), table) if windows else None}
 
 
-def entry(name, task="ask"):
-    return {"cell": (ASK if task == "ask" else TEXT)[name].id, "task": task, "recipe": NAMES[name]}
+def entry(name, task="ask", **rows):
+    return {"cell": (ASK if task == "ask" else TEXT)[name].id, "task": task, "recipe": NAMES[name], "rows": rows}
 
 
 def ask(store, name, *, items=ITEMS, orders=("012",), seeds=(1, 2), letter=True):
@@ -99,9 +99,19 @@ def test_answers_with_another_studys_seeds_do_not_count(store):
     for name in NAMES:
         ask(store, name, seeds=(1, 2, 3))
     assert rows_present(store, plan, model, entry("pruned")) == {"letter": 4, "sampled": 0}
-    # Only the dense model is asked again, so only its answers with these seeds are wanted.
-    assert rows_present(store, plan, model, entry("dense")) == {"letter": 4, "sampled": 12}
-    assert set(plan_rows(store, plan, model, entry("dense"), "sampled")["seed"]) == {1, 2, 3}
+    # Only what the plan asks again for the floor is wanted with these seeds.
+    dense = entry("dense", letter=4, sampled=24)
+    assert rows_present(store, plan, model, dense) == {"letter": 4, "sampled": 12}
+    assert set(plan_rows(store, plan, model, dense, "sampled")["seed"]) == {1, 2, 3}
+
+
+def test_a_dense_model_without_a_floor_of_its_own_does_not_count_that_of_another_study(store):
+    """A gate asks only the first of its two models again; a store may have been shared with a gate of the other."""
+    plan, model = plan_of(store, seeds=(1, 2), floor_seeds=(3, 4))
+    ask(store, "dense", seeds=(1, 2, 3, 4))
+    candidate = entry("dense", letter=4, sampled=8)
+    assert rows_present(store, plan, model, candidate) == {"letter": 4, "sampled": 8}
+    assert set(plan_rows(store, plan, model, candidate, "sampled")["seed"]) == {1, 2}
 
 
 def test_another_studys_items_orders_and_windows_do_not_count(store):

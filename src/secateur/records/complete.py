@@ -71,7 +71,7 @@ def plan_rows(
         )
     wanted = pl.col("item").is_in(_items(store, plan["items"])) & pl.col("order").is_in(_orders(plan, table))
     if table == SAMPLED.name:
-        wanted &= pl.col("seed").is_in(_seeds(plan, cell))
+        wanted &= pl.col("seed").is_in(_seeds(store, plan, cell))
     return rows.filter(wanted)
 
 
@@ -91,7 +91,9 @@ def _orders(plan: Mapping[str, Any], table: str) -> list[str]:
     return list(readout.get("orders", ()))
 
 
-def _seeds(plan: Mapping[str, Any], cell: Mapping[str, Any]) -> list[int]:
-    """What a cell's answers are drawn with; only the dense model is asked again, for the floor."""
+def _seeds(store: Store, plan: Mapping[str, Any], cell: Mapping[str, Any]) -> list[int]:
+    """What a cell's answers are drawn with; with the floor's seeds too if more rows are wanted than without."""
     sampled = plan.get("sampled") or {}
-    return [*sampled.get("seeds", ()), *(sampled.get("floor_seeds", ()) if cell["recipe"] is None else ())]
+    seeds = list(sampled.get("seeds", ()))
+    once = _items(store, plan["items"]).list.len().item() * len(_orders(plan, SAMPLED.name)) * len(seeds)
+    return seeds + (list(sampled.get("floor_seeds", ())) if cell["rows"].get(SAMPLED.name, 0) > once else [])
