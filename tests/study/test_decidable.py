@@ -53,7 +53,8 @@ def test_halves_need_twice_the_margin_and_one_polarity_has_half_the_items():
         )
     }
     policy = {"policy": "p", "version": 1, "benchmark": {"name": "planted"}, "readouts": {"letter": {}}}
-    found = decidable_policy(parse_policy(policy | {"criteria": rules | {"readable": READABLE}}), load_planted())
+    limits = {condition: READABLE | {"condition": condition} for condition in ("ambig", "disambig")}
+    found = decidable_policy(parse_policy(policy | {"criteria": rules | limits}), load_planted())
     whole, halves, negative = found
     assert halves.margins[2] == pytest.approx(2 * whole.margins[2])
     assert negative.n_items == 1000

@@ -1,5 +1,7 @@
 """The policy file of a gate."""
 
+import re
+
 import pytest
 
 from secateur.errors import ConfigError, InputError
@@ -105,9 +107,43 @@ def test_what_cannot_be_judged_is_a_fault(criterion, fault):
 
 def test_answers_that_are_judged_need_a_limit_of_those_that_cannot_be_read():
     assert faults(SMALLEST | {"criteria": {"a": CHANGE}}) == [
-        "criteria: a judges letter answers, and nothing limits those that cannot be read; add a limit of "
-        "unparsed_share with readout letter"
+        "criteria: a judges letter answers to ambig items, and nothing limits those that cannot be read; add a limit "
+        "of unparsed_share with readout letter and condition ambig"
     ]
+
+
+BOTH = SMALLEST | {"benchmark": {"name": "bbq"}}
+LEAN = {"judge": "change", "metric": "diff_bias_disambig", "condition": "disambig", "margin": 0.02, "worse": "either"}
+RIGHT = CHANGE | {"metric": "accuracy", "condition": "disambig", "worse": "lower"}
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"a": CHANGE, "readable": READABLE | {"condition": "disambig"}},
+        {"a": CHANGE, "readable": READABLE | {"category": "Age"}},
+        {"a": CHANGE | {"category": "Religion"}, "readable": READABLE | {"category": "Age"}},
+        {"a": LEAN | {"why": "x"}, "readable": READABLE},
+        {"a": LEAN | {"why": "x"}, "readable": READABLE, "right": RIGHT | {"category": "Age"}},
+        {"a": RIGHT | {"worse": "higher"}, "readable": READABLE},
+    ],
+)
+def test_a_limit_of_other_answers_is_none_of_those_judged(criteria):
+    (fault,) = faults(BOTH | {"criteria": criteria})
+    assert re.match("criteria: a judges letter answers to (dis)?ambig items( of Religion)?, and nothing limits", fault)
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"a": CHANGE | {"category": "Age"}, "readable": READABLE},
+        {"a": CHANGE | {"category": "Age"}, "readable": READABLE | {"category": "Age"}},
+        {"a": LEAN | {"why": "x"}, "readable": READABLE | {"condition": "disambig"}},
+        {"a": LEAN | {"why": "x"}, "right": RIGHT},
+    ],
+)
+def test_a_limit_of_the_answers_judged_is_enough(criteria):
+    assert parse_policy(BOTH | {"criteria": criteria}).criteria
 
 
 def test_an_excess_needs_a_floor():

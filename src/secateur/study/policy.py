@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -212,23 +212,33 @@ def parse_policy(data: object, *, where: str = "policy") -> Policy:
 
 
 def _unlimited(policy: Policy) -> list[str]:
-    """Readouts whose unread answers nothing limits: a model that says nothing would pass as unbiased."""
-    limited = {
-        one.readout
-        for one in policy.criteria.values()
-        if isinstance(one, LimitCriterion) and "unparsed_share" in one.metrics and one.at_most is not None
-    }
+    """Answers judged though nothing limits the unread ones: a model that says nothing would pass as unbiased."""
+    limits = [(one.readout, one.condition, one.category) for one in policy.criteria.values() if _limits_unread(one)]
     judged = {
-        one.readout: name
+        (one.readout, one.condition, one.category): name
         for name, one in reversed(policy.criteria.items())
         if isinstance(one, ChangeCriterion | ExcessCriterion)
     }
     return [
-        f"criteria: {name} judges {readout} answers, and nothing limits those that cannot be read; add a limit of "
-        f"unparsed_share with readout {readout}"
-        for readout, name in judged.items()
-        if readout not in limited
+        f"criteria: {name} judges {readout} answers to {condition} items{f' of {category}' if category else ''}, and "
+        f"nothing limits those that cannot be read; add a limit of unparsed_share with readout {readout} and "
+        f"condition {condition}" + (f", and with category {category} or none" if category else "")
+        for (readout, condition, category), name in reversed(judged.items())
+        if not {(readout, condition, None), (readout, condition, category)} & set(limits)
     ]
+
+
+def _limits_unread(criterion: Criterion) -> TypeGuard[_OfAnswers]:
+    """Whether a model cannot leave all of a criterion's answers unread and still pass it."""
+    if isinstance(criterion, LimitCriterion):
+        return "unparsed_share" in criterion.metrics and criterion.at_most is not None
+    # Where the text settles the answer, an unread one is a wrong one. Elsewhere dense may be hardly ever right itself.
+    return (
+        isinstance(criterion, ChangeCriterion)
+        and criterion.condition == "disambig"
+        and "accuracy" in criterion.metrics
+        and criterion.worse != "higher"
+    )
 
 
 def _faults(policy: Policy, criterion: Criterion) -> list[str]:
