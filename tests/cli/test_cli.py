@@ -243,6 +243,21 @@ def test_help_imports_nothing_heavy(folder):
     assert "Commands" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["methods"], ["--help"], ["study", "run", "nothing.yaml"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_error(folder, arguments, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "secateur", *arguments],
+        cwd=folder, stdout=writer, stderr=subprocess.PIPE, env=ENVIRONMENT | {"PYTHONUNBUFFERED": unbuffered},
+        check=False, text=True,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == (2 if "run" in arguments else 0), done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
 def test_the_version(folder):
     assert re.fullmatch(r"secateur \d+\.\d+\.\d+\n", secateur("--version", folder=folder).stdout)
 

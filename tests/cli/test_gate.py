@@ -1,12 +1,15 @@
 """`secateur gate` as a build server runs it: exit codes, files, messages."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
-from tests.cli.command import secateur
+from tests.cli.command import ENVIRONMENT, secateur
 
 POLICY = {
     "policy": "small",
@@ -95,6 +98,23 @@ def test_whether_a_policy_can_be_decided_is_told_without_models(folder):
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("stereotypes")]
     assert line.split()[1] == "200"
     assert "--dense: missing" in secateur("gate", "--policy", "policy.yaml", folder=folder, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("candidate", "policy", "code"),
+    [("little", "policy.yaml", 0), ("broken", "policy.yaml", 3), ("little", "few.yaml", 4)],
+)
+def test_a_reader_that_leaves_does_not_change_the_exit_code(folder, candidate, policy, code):
+    command = [sys.executable, "-m", "secateur", "gate", "--dense", "planted", "--candidate", candidate]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*command, "--policy", policy, "--offline", "--out", "pipe", "--store", "a/answers.store"],
+        cwd=folder, stdout=writer, stderr=writer, timeout=180, env=ENVIRONMENT, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == code
+    assert (folder / "pipe" / "verdict.json").exists()
 
 
 def test_no_earlier_verdict_is_left_beside_a_run_that_ends_without_one(folder):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,6 +12,7 @@ import typer
 from secateur import __version__
 from secateur.cli.importing import import_app
 from secateur.cli.interrupt import interruptible as _interruptible
+from secateur.cli.streams import outlive_readers
 from secateur.errors import ConfigError, OfflineError, UserError
 
 if TYPE_CHECKING:
@@ -42,15 +42,13 @@ Bbq = Annotated[Path | None, typer.Option("--bbq", help="BBQ's folder, in place 
 
 def main() -> None:
     """Run the command line; errors of the user print without a traceback."""
+    outlive_readers()
     code: object = 0
     try:
         app()
     except UserError as error:
         print(f"secateur: {error}", file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output went away; Python would complain once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SystemExit as leaving:
         code = leaving.code
     _leave(code)
@@ -61,9 +59,8 @@ def _leave(code: object) -> NoReturn:
     if isinstance(code, int | None) and "pyarrow" in sys.modules:
         # With transformers loaded too, Arrow's threads abort about one process in ten while the interpreter is taken
         # down, after all work is done and on disk. Nothing here needs that: files are synced when they are written.
-        with suppress(BrokenPipeError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code or 0)
     sys.exit(code)  # type: ignore[arg-type]
 
