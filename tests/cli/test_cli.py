@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from tests.cli.command import ENVIRONMENT, secateur
 from tests.tiny import tiny_folder
 
+from secateur.records.store import LOG_FILE, Store
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -71,6 +73,14 @@ def test_plan_run_status_report(folder):
     assert "- Left out or not readable: 0 of" in reported
     assert (folder / "r" / "index.html").stat().st_size > 10_000
     assert (folder / "r" / "tables" / "metrics.csv").exists()
+
+
+def test_a_plan_takes_the_dtype_of_its_store_and_reads_a_log_that_a_kill_cut_within_a_letter(folder, tmp_path):
+    store = Store.create(tmp_path / "x", settings={"dtype/cpu": "bfloat16"})
+    (store.path / LOG_FILE).write_bytes('{"event": "cell", "name": "ä'.encode()[:-1])
+    planned = secateur("study", "plan", "s.yaml", "--store", tmp_path / "x", folder=folder).stdout
+    assert "computed in bfloat16 on cpu" in planned
+    assert "time: unknown until a cell has run into the store" in planned
 
 
 def test_text_and_divergence_are_told_by_plan_status_and_report(folder, tmp_path):

@@ -88,15 +88,18 @@ def study_plan(study: StudyFile, store: StoreOption = None, bbq: Bbq = None) -> 
     from secateur.records.store import Store
     from secateur.study.outline import outline_study
     from secateur.study.plan import make_plan
+    from secateur.study.run import stored_dtype
 
     config = _config(study, bbq)
     path = store or _default_store(study)
+    there = Store.open(path) if path.exists() else None
     try:
-        plan = make_plan(config, base=study.parent, offline=True)
+        dtype = stored_dtype(there, config) if there else None
+        plan = make_plan(config, base=study.parent, offline=True, dtype=dtype)
     except OfflineError:
         print_outline(outline_study(config, base=study.parent))
     else:
-        print_plan(plan, Store.open(path) if path.exists() else None)
+        print_plan(plan, there)
 
 
 @study_app.command("run")

@@ -138,7 +138,7 @@ def print_outcome(outcome: Outcome) -> None:
 def _expected_time(rows: int, store: Store | None) -> str:
     seconds = asked = 0.0
     if store is not None and (store.path / LOG_FILE).exists():
-        for line in (store.path / LOG_FILE).read_text(encoding="utf-8").splitlines():
+        for line in (store.path / LOG_FILE).read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 event = json.loads(line)
             except json.JSONDecodeError:  # a line cut off by a kill
