@@ -200,6 +200,46 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
         load_study(path)
 
 
+def test_merged_mappings_may_be_overridden_and_named_keys_still_stand_once(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "study: s\nmodels: [m]\nvariants:\n- dense\n- &w {method: wanda, sparsity: 0.5, per: row}\n"
+        "- &other {<<: *w, sparsity: 0.6}\n- {<<: *other, per: tensor}\n"
+    )
+    _, *pruned = load_study(path).variants
+    assert [(one.method, float(one.sparsity[0]), one.per) for one in pruned] == [
+        (("wanda",), 0.5, "row"),
+        (("wanda",), 0.6, "row"),
+        (("wanda",), 0.6, "tensor"),
+    ]
+    path.write_text("a: &a {k: 1}\nb: {x: &b {<<: *a, k: 2}}\nc: {<<: *b}\nd: {<<: *a, k: 1, k: 2}\n")
+    with pytest.raises(InputError, match=r"(?s)line 4.*'k' stands here twice"):
+        load_study(path)
+
+
+def test_a_value_that_cannot_be_is_told_with_its_line(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("models: [m]\nstudy: 2026-02-30\n")
+    with pytest.raises(InputError, match=r"(?s)not YAML.*line 2.*day is out of range"):
+        load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"Models": ["m"]}, "Models: unknown key"),
+        ({"[x]": 1}, "[x]: unknown key"),
+        ({"perplexity": {"BOS": "every"}}, "perplexity.BOS: unknown key"),
+        (
+            {"variants": ["dense", {"method": "random", "sparsity": 0.5, "Per": "row"}]},
+            "variants.1.Per: unknown key",
+        ),
+    ],
+)
+def test_a_place_is_named_as_it_was_written(change, fault):
+    assert faults(SMALLEST | change) == [fault]
+
+
 def test_the_message_counts_faults_and_names_the_file(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("study: s\nmodels: [m]\nvariants: [dense]\ncolour: red\n")

@@ -146,6 +146,14 @@ def test_a_limit_of_the_answers_judged_is_enough(criteria):
     assert parse_policy(BOTH | {"criteria": criteria}).criteria
 
 
+def test_criteria_whose_names_begin_with_a_capital_keep_their_own_faults():
+    without = {name: value for name, value in CHANGE.items() if name != "why"}
+    assert faults(SMALLEST | {"criteria": {"Age": without, "Religion": without, "readable": READABLE}}) == [
+        "criteria.Age.change.why: missing",
+        "criteria.Religion.change.why: missing",
+    ]
+
+
 def test_an_excess_needs_a_floor():
     sampled = {"readouts": {"sampled": {"seeds": [1]}}}
     excess = {"judge": "excess", "metric": "flips", "margin": 0.02, "why": "x"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -388,13 +388,30 @@ def read_yaml(path: Path, what: str) -> object:
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a mapping that names a key twice; YAML itself would keep the last and say nothing."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._checked: set[yaml.MappingNode] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Once, before what `<<` names is put in: that may name a key again.
+        if node not in self._checked:
+            self._checked.add(node)
+            self._check_keys([key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"])
+        super().flatten_mapping(node)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:  # a date that does not exist
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+    def _check_keys(self, nodes: Sequence[yaml.Node]) -> None:
+        keys = [self.construct_object(node, deep=True) for node in nodes]
         for place, key in enumerate(keys):
             if key in keys[:place]:
-                mark = node.value[place][0].start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands here twice", mark)
-        return super().construct_mapping(node, deep)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} stands here twice", nodes[place].start_mark
+                )
 
 
 def faults_of(error: ValidationError) -> list[str]:
@@ -421,10 +438,9 @@ _IN_OUR_WORDS = {
 
 
 def _fault(error: Any) -> str:
-    # pydantic names the union member it tried ("VariantConfig", "literal['dense']"); the reader never wrote that.
-    place = ".".join(
-        str(part) for part in error["loc"] if not (isinstance(part, str) and (part[:1].isupper() or "[" in part))
-    )
+    # pydantic names the kind of variant it tried; the reader never wrote that.
+    tagged = error["loc"][:1] == ("variants",)
+    place = ".".join(str(part) for number, part in enumerate(error["loc"]) if not (tagged and number == 2))
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown key"
     if error["type"] == "missing":
