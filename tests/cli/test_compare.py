@@ -28,6 +28,13 @@ def test_parts_of_the_items(folder):
     assert "Religion" in done.stdout
 
 
+def test_a_place_that_cannot_be_written_is_told_without_a_traceback(folder):
+    (folder / "file").write_text("")
+    done = secateur("compare", "x.store", "--out", "file", folder=folder, code=2)
+    assert "file/differences.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -96,6 +96,5 @@ def _cells(row: Mapping[str, Any], by: str) -> tuple[str, ...]:
 
 def write_comparison(found: Comparison, folder: Path) -> None:
     """Write both tables whole, as CSV files."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "differences.csv", found.differences.write_csv())
     write_text(folder / "excesses.csv", found.excesses.write_csv())
