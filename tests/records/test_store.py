@@ -591,9 +591,10 @@ def test_a_cell_is_not_opened_twice(store: Store) -> None:
         pass
 
 
-def test_a_file_system_without_locks_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def acquire(*args: object, **options: object) -> None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("filelock.FileLock.acquire", acquire)
     with pytest.raises(StoreError, match=r"has no file locks(?s:.+)next:    put the store on a local disk"):

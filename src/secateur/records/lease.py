@@ -21,6 +21,10 @@ HOLDER_FILE = "lock.json"
 """Says who holds the lock, for messages only: a killed holder leaves it behind."""
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How file systems say that they have no locks."""
+
+
 @contextmanager
 def lease(folder: Path, *, what: str, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of ``folder``; released on leaving, and by the operating system if the process dies.
@@ -50,7 +54,7 @@ def lease(folder: Path, *, what: str, wait: float = 0.0) -> Iterator[None]:
     except Timeout:
         raise _busy(folder, what) from None
     except OSError as error:
-        if error.errno == errno.ENOSYS:
+        if error.errno in _NO_LOCKS:
             raise _no_locks(folder, str(error)) from None
         raise unwritable(error, folder) from error
     try:
