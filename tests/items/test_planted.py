@@ -149,6 +149,13 @@ def test_a_folder_is_refused():
         load_planted(Path("x"))
 
 
+def test_categories_make_one_set_however_often_and_in_whichever_order_they_are_named(items):
+    first, second, *_ = dict.fromkeys(item.category for item in items)
+    named = load_planted(categories=[second, first, second])
+    assert named == load_planted(categories=[first, second])
+    assert len(load_planted(categories=[first, first])) == len(load_planted(categories=[first]))
+
+
 def test_per_template_keeps_each_template_and_grows(items):
     one, two = items.per_template(1), items.per_template(2)
     assert (len(one), len(two)) == (500, 1000)

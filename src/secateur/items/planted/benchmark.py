@@ -153,7 +153,7 @@ def load_planted(folder: Path | None = None, categories: Sequence[str] | None = 
     wanted = list(known) if categories is None else list(categories)
     if strange := [name for name in wanted if name not in known]:
         raise InputError("There is no such category.", allowed=", ".join(known), got=", ".join(strange))
-    items = tuple(item for name in wanted for item in _items(known[name]))
+    items = tuple(item for name in known if name in wanted for item in _items(known[name]))
     note = "Invented groups: these items say nothing about bias in the world."
     return ItemSet(NAME, items, notes=(note,))
 
