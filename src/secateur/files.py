@@ -16,6 +16,18 @@ TEMP_SUFFIX = ".tmp"
 """Ending of a file that is being written; such a file does not exist for a reader."""
 
 
+def expanded(path: Path) -> Path:
+    """The path with a leading ``~`` replaced.
+
+    Raises:
+        InputError: If there is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError("A folder's name cannot be read.", got=path, todo=str(error)) from None
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it becomes ``path`` in one step.

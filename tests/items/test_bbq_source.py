@@ -171,6 +171,16 @@ def test_an_explicit_folder_wins_over_the_variable_and_the_cache(tmp_path, monke
     assert find_bbq(None) == tmp_path
 
 
+def test_a_folder_may_begin_with_a_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "BBQ").mkdir()
+    assert find_bbq(Path("~/BBQ")) == tmp_path / "BBQ"
+    monkeypatch.setenv("SECATEUR_BBQ", "~/BBQ")
+    assert find_bbq(None) == tmp_path / "BBQ"
+    with pytest.raises(InputError, match="A folder's name cannot be read"):
+        find_bbq(Path("~nobody-here/BBQ"))
+
+
 @pytest.mark.parametrize("given", [True, False])
 def test_a_folder_that_is_not_there_says_who_named_it(tmp_path, monkeypatch, given):
     missing = tmp_path / "missing"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from secateur.errors import InputError
 from secateur.items.planted import load_planted
 from secateur.study.decidable import CHANGED, decidable_items, decidable_policy
 from secateur.study.gate import plan_gate
@@ -23,6 +24,11 @@ def test_a_category_decides_less_than_all_of_them():
     assert len(categories) > 1
     assert sum(one.n_items for one in categories) == all_.n_items
     assert all(one.margins[0] > all_.margins[0] for one in categories)
+
+
+def test_a_folder_of_a_user_who_does_not_exist():
+    with pytest.raises(InputError, match=r"A folder's name cannot be read(.|\n)*~nobody-here/BBQ"):
+        plan_gate(load_policy("default"), bbq=Path("~nobody-here/BBQ"), base=Path())
 
 
 def test_every_margin_of_a_policy_is_looked_at():

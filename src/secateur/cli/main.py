@@ -421,7 +421,7 @@ def _config(study: Path, bbq: Path | None) -> StudyConfig:
     config = load_study(study)
     if bbq is None:
         return config
-    from secateur.study.plan import expanded
+    from secateur.files import expanded
 
     benchmark = config.benchmark.model_copy(update={"folder": expanded(bbq).absolute()})
     return config.model_copy(update={"benchmark": benchmark})

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from secateur.errors import InputError, OfflineError
-from secateur.files import write_bytes
+from secateur.files import expanded, write_bytes
 from secateur.identity import git_blob_id
 
 METADATA = "supplemental/additional_metadata.csv"
@@ -100,9 +100,9 @@ def find_bbq(explicit: Path | None, *, release: Release = PUBLISHED) -> Path:
         InputError: If there is none, or the cache does not hold the published files.
     """
     if explicit is not None:
-        return _existing(explicit, "the folder given")
+        return _existing(expanded(explicit), "the folder given")
     if variable := os.environ.get("SECATEUR_BBQ"):
-        return _existing(Path(variable), "the environment variable SECATEUR_BBQ")
+        return _existing(expanded(Path(variable)), "the environment variable SECATEUR_BBQ")
     folder = release.folder(cache_folder())
     if not folder.is_dir():
         raise InputError(

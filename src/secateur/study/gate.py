@@ -13,6 +13,7 @@ import polars as pl
 
 from secateur import __version__
 from secateur.errors import ConfigError, InputError
+from secateur.files import expanded
 from secateur.items.item import ItemSet
 from secateur.metrics.text import bits_per_byte, count_text, pair_text, perplexity, perplexity_ratio
 from secateur.models.checkpoint import Checkpoint, find_checkpoint
@@ -252,7 +253,7 @@ def _study(asked: GateRequest, references: list[tuple[str, str | None]]) -> Stud
     policy = asked.policy
     benchmark = policy.benchmark
     if asked.bbq is not None:
-        benchmark = benchmark.model_copy(update={"folder": asked.bbq.expanduser().absolute()})
+        benchmark = benchmark.model_copy(update={"folder": expanded(asked.bbq).absolute()})
     return StudyConfig(
         study=f"gate: {policy.policy} {policy.version}",
         models=tuple(ModelConfig(id=name, revision=revision) for name, revision in references),

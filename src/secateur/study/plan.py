@@ -15,6 +15,7 @@ from secateur.compression.methods import METHODS
 from secateur.compression.noise import Noise
 from secateur.compression.recipe import Recipe, planned_digest
 from secateur.errors import ConfigError, InputError
+from secateur.files import expanded
 from secateur.identity import Plain, distinct_names
 from secateur.inference.backend import Decoding, Request
 from secateur.inference.backends import BACKENDS
@@ -482,18 +483,6 @@ def first_items(items: ItemSet, n: int) -> ItemSet:
     """The first ``n`` by key: a sample that looks random, is the same everywhere, and grows without changing."""
     kept = {item.key for item in sorted(items, key=lambda item: item.key)[:n]}
     return replace(items, items=tuple(item for item in items if item.key in kept))
-
-
-def expanded(path: Path) -> Path:
-    """The path with a leading ``~`` replaced.
-
-    Raises:
-        InputError: If there is no such user.
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise InputError("A folder's name cannot be read.", got=path, todo=str(error)) from None
 
 
 def check_names(config: StudyConfig) -> None:
