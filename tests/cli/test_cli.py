@@ -141,9 +141,25 @@ def test_prune(folder, tmp_path):
     model = tiny_folder("phi3")
     done = secateur("prune", model, "--method", "magnitude", "--sparsity", "0.5", "--out", out, folder=folder)
     assert re.search(r"[\d,]+ of [\d,]+ weights removed \(50\.0000%\)", done.stdout)
+    assert re.search(r"magnitude 0\.5: \d+ linears to prune\n.+ magnitude 0\.5: done, [\d,.]+ linears/s\n", done.stderr)
     assert (out / "README.md").exists()
     again = secateur("prune", model, "--method", "magnitude", "--sparsity", "0.5", "--out", out, folder=folder, code=2)
     assert "The output folder is not empty" in again.stderr
+
+
+def test_an_interrupted_prune_says_what_is_kept(tmp_path):
+    options = ["--method", "wanda", "--sparsity", "0.5", "--out", str(tmp_path / "o")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "secateur", "prune", "planted", *options],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    ) as process:  # fmt: skip
+        assert "linears to prune" in process.stderr.readline()
+        process.send_signal(2)
+        said = process.stderr.read()
+    assert "secateur: interrupted; blocks that were calibrated are kept, run the same command to go on\n" in said
+    assert "Traceback" not in said
+    assert process.returncode == 130
+    assert not (tmp_path / "o").exists()
 
 
 def test_prune_in_a_pattern(folder, tmp_path):

@@ -356,31 +356,38 @@ def prune(
     offline: Offline = False,
 ) -> None:
     """Write a pruned copy of a model that plain transformers loads, with a model card."""
-    from secateur.cli.progress import quiet_libraries
+    from secateur.cli.progress import PRUNING, make_progress
     from secateur.compression.methods import METHODS
     from secateur.study.prune import PruneRequest, prune_to_folder
 
-    quiet_libraries()
-    made = prune_to_folder(
-        PruneRequest(
-            model=model,
-            revision=revision,
-            method=method,
-            sparsity=sparsity,
-            pattern=pattern,
-            per=per,
-            mask_seed=mask_seed,
-            one_shot=one_shot,
-            calibration=calibration,
-            sequences=sequences,
-            length=length,
-            seed=seed,
-            cut=cut,
-            device=device,
-        ),
-        out,
-        offline=offline,
-    )
+    calibrates = method in METHODS and METHODS[method].needs_inputs
+    kept = "blocks that were calibrated are kept" if calibrates else "nothing was written"
+    again = "go on" if calibrates else "begin again"
+    with (
+        _interruptible(f"{kept}, run the same command to {again}"),
+        make_progress(PRUNING, runs_model=calibrates) as progress,
+    ):
+        made = prune_to_folder(
+            PruneRequest(
+                model=model,
+                revision=revision,
+                method=method,
+                sparsity=sparsity,
+                pattern=pattern,
+                per=per,
+                mask_seed=mask_seed,
+                one_shot=one_shot,
+                calibration=calibration,
+                sequences=sequences,
+                length=length,
+                seed=seed,
+                cut=cut,
+                device=device,
+            ),
+            out,
+            offline=offline,
+            progress=progress,
+        )
     print(f"{out}: {made.removed:,} of {made.weights:,} weights removed ({made.achieved_sparsity:.4%})")
     if not made.removed:
         print("Nothing was removed: at this level not one weight of any comparison group goes.")

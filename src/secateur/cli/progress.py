@@ -19,16 +19,29 @@ if TYPE_CHECKING:
 _LINE_EVERY = 30.0  # seconds between plain lines about one cell
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is done many times: the unit that is counted, and what is done to it."""
+
+    unit: str
+    verb: str
+
+
+ASKING = Work("records", "ask")
+PRUNING = Work("linears", "prune")
+
+
 @contextmanager
-def make_progress() -> Iterator[Progress]:
-    """What fits where standard error goes, for a command that asks models; its process is set up for that, too."""
+def make_progress(work: Work = ASKING, *, runs_model: bool = True) -> Iterator[Progress]:
+    """What fits where standard error goes; a process that runs models is set up for that, too."""
     quiet_libraries()
-    keep_freed_memory()
+    if runs_model:
+        keep_freed_memory()
     if sys.stderr.isatty():
-        with _bar() as progress:
+        with _bar(work) as progress:
             yield progress
     else:
-        yield PlainProgress()
+        yield PlainProgress(work)
 
 
 def quiet_libraries() -> None:
@@ -39,9 +52,13 @@ def quiet_libraries() -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
-def rate(rows: int, seconds: float) -> str:
+def rate(rows: int, seconds: float, unit: str = ASKING.unit) -> str:
     """Records per second, for people."""
-    return f"{rows / seconds:,.0f} records/s" if seconds > 0 else "-"
+    return _speed(rows / seconds, unit) if seconds > 0 else "-"
+
+
+def _speed(speed: float, unit: str) -> str:
+    return f"{speed:,.{0 if speed >= 10 else 1}f} {unit}/s"
 
 
 def duration(seconds: float) -> str:
@@ -56,6 +73,9 @@ def duration(seconds: float) -> str:
 class PlainProgress:
     """Lines on standard error: one when a cell begins, some while it goes on, one when it is done."""
 
+    def __init__(self, work: Work = ASKING) -> None:
+        self._work = work
+
     def cell(self, name: str, number: int, of: int) -> AbstractContextManager[Watcher]:
         """Tell of one cell."""
         return self._cell(f"[{number}/{of}] {name}")
@@ -66,7 +86,7 @@ class PlainProgress:
 
     @contextmanager
     def _cell(self, title: str) -> Iterator[Watcher]:
-        watcher = _PlainWatcher(title)
+        watcher = _PlainWatcher(title, self._work)
         yield watcher
         watcher.done()
 
@@ -74,6 +94,7 @@ class PlainProgress:
 @dataclass
 class _PlainWatcher:
     title: str
+    work: Work
     rows: int = 0
     answered: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -83,7 +104,7 @@ class _PlainWatcher:
         self.rows = n_rows
         self.began = self.said = time.monotonic()
         if n_rows:
-            self._say(f"{n_rows:,} records to ask")
+            self._say(f"{n_rows:,} {self.work.unit} to {self.work.verb}")
 
     def tick(self, n_rows: int) -> None:
         self.answered += n_rows
@@ -92,27 +113,28 @@ class _PlainWatcher:
             self.said = now
             spent = now - self.began
             left = spent / self.answered * (self.rows - self.answered)
-            self._say(f"{self.answered:,} of {self.rows:,}, {rate(self.answered, spent)}, {duration(left)} left")
+            done = f"{self.answered:,} of {self.rows:,}, {rate(self.answered, spent, self.work.unit)}"
+            self._say(f"{done}, {duration(left)} left")
 
     def done(self) -> None:
         spent = time.monotonic() - self.began
-        self._say(f"done, {rate(self.answered, spent)}" if self.rows else "complete already")
+        self._say(f"done, {rate(self.answered, spent, self.work.unit)}" if self.rows else "complete already")
 
     def _say(self, text: str) -> None:
         print(f"{self.title}: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar(work: Work) -> Iterator[Progress]:
     from rich import progress as bars
     from rich.console import Console
     from rich.text import Text
 
     class Rate(bars.ProgressColumn):
-        """Records per second over the last moments."""
+        """How many per second over the last moments."""
 
         def render(self, task: bars.Task) -> Text:
-            return Text(f"{task.speed:,.0f} records/s" if task.speed else "")
+            return Text(_speed(task.speed, work.unit) if task.speed else "")
 
     console = Console(stderr=True)
     columns = (
@@ -123,7 +145,7 @@ def _bar() -> Iterator[Progress]:
         bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=console) as bar:
-        yield BarProgress(bar)
+        yield BarProgress(bar, work)
 
 
 class BarProgress:
@@ -131,10 +153,12 @@ class BarProgress:
 
     Args:
         bar: A running ``rich.progress.Progress``.
+        work: What is counted.
     """
 
-    def __init__(self, bar: bars.Progress) -> None:
+    def __init__(self, bar: bars.Progress, work: Work = ASKING) -> None:
         self._bar = bar
+        self._work = work
 
     def cell(self, name: str, number: int, of: int) -> AbstractContextManager[Watcher]:
         """Tell of one cell."""
@@ -146,7 +170,7 @@ class BarProgress:
 
     @contextmanager
     def _cell(self, title: str) -> Iterator[Watcher]:
-        watcher = _BarWatcher(self._bar, self._bar.add_task(title, total=None))
+        watcher = _BarWatcher(self._bar, self._bar.add_task(title, total=None), self._work.unit)
         try:
             yield watcher
         finally:
@@ -155,9 +179,10 @@ class BarProgress:
 
 
 class _BarWatcher:
-    def __init__(self, bar: bars.Progress, task: bars.TaskID) -> None:
+    def __init__(self, bar: bars.Progress, task: bars.TaskID, unit: str) -> None:
         self._bar = bar
         self.task = task
+        self._unit = unit
         self._rows = 0
         self._began = time.monotonic()
 
@@ -171,4 +196,6 @@ class _BarWatcher:
 
     def summary(self) -> str:
         spent = time.monotonic() - self._began
-        return f"{self._rows:,} records, {rate(self._rows, spent)}" if self._rows else "complete already"
+        return (
+            f"{self._rows:,} {self._unit}, {rate(self._rows, spent, self._unit)}" if self._rows else "complete already"
+        )

@@ -6,7 +6,7 @@ The argument for each choice is in ``docs/design/stream.md``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ def prune_files(
     *,
     sequences: Sequence[Sequence[int]] | None = None,
     calibration: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Realisation:
     """Write a checkpoint, pruned as a recipe says, as a folder that plain transformers loads.
 
@@ -49,6 +50,7 @@ def prune_files(
         out: A folder that does not exist or is empty; it appears whole or not at all.
         sequences: Calibration token ids, all of one length, for methods that need inputs.
         calibration: One line about the calibration text, for the model card.
+        progress: As for :func:`secateur.compression.realise.realise`.
 
     Raises:
         InputError: If a weight is NaN or infinite, ``out`` is not empty, the method needs sequences, or a pattern does
@@ -68,11 +70,14 @@ def prune_files(
         examined = _Examined(hollow)
         with Shards(checkpoint, folder, examined.see) as shards:
             layers = _layers(hollow, planned, sequences, kept)
-            dense = shards.read(f"{name}.weight" for name, _ in all_linears(hollow.model, hollow.family))
+            names = [name for name, _ in all_linears(hollow.model, hollow.family)]
+            dense = shards.read(f"{name}.weight" for name in names)
             for (name, input_sq_sum, also), stored in zip(layers, dense, strict=True):
                 weight = stored.to(hollow.device)
                 made.add(prune_layer(planned, name, weight, [*also, weight], input_sq_sum), input_sq_sum)
                 shards.write(f"{name}.weight", weight.cpu())
+                if progress:
+                    progress(name, len(made.layers), len(names))
             shards.copy_the_rest()
         write_facts(folder, checkpoint, examined.digest, planned, made, shards.counted, calibration)
     return made

@@ -18,11 +18,13 @@ from secateur.errors import ConfigError, InputError
 from secateur.inference.dtype import fast_dtype
 from secateur.items.corpora import PACKAGED, Cut, calibration_digest, calibration_sequences, load_corpus
 from secateur.models.checkpoint import find_checkpoint
+from secateur.models.families import all_linears
 from secateur.models.hollow import hollow_model
 from secateur.models.loading import begin_token, load_tokenizer
 from secateur.randomness import check_seed
 from secateur.study.config import calibration_size
 from secateur.study.plan import check_context, resolve_device, tokenize_with
+from secateur.study.run import Progress, Silent
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,16 @@ class PruneRequest:
     device: str = "auto"
 
 
-def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) -> Realisation:
+def prune_to_folder(
+    asked: PruneRequest, out: Path, *, offline: bool = False, progress: Progress | None = None
+) -> Realisation:
     """Prune a model and write it as a folder that plain transformers loads.
+
+    Args:
+        asked: What is wanted.
+        out: A folder that does not exist or is empty.
+        offline: Make no network call.
+        progress: Told how it goes on, as of one cell whose rows are linears.
 
     Raises:
         ConfigError: If the method, the comparison group or the pattern does not exist.
@@ -117,7 +127,16 @@ def prune_to_folder(asked: PruneRequest, out: Path, *, offline: bool = False) ->
     device = resolve_device(asked.device)
     dtype: torch.dtype = getattr(torch, fast_dtype(device) if method.needs_inputs else "float32")
     hollow = hollow_model(checkpoint, tokenizer, device=device, dtype=dtype)
-    return prune_files(hollow, planned, out, sequences=sequences, calibration=about)
+    with (progress or Silent()).cell(planned.label, 1, 1) as watcher:
+        watcher.start(sum(1 for _ in all_linears(hollow.model, hollow.family)))
+        return prune_files(
+            hollow,
+            planned,
+            out,
+            sequences=sequences,
+            calibration=about,
+            progress=lambda name, done, of: watcher.tick(1),
+        )
 
 
 def _faults_of_level(asked: PruneRequest) -> list[str]:
