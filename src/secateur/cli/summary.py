@@ -16,7 +16,7 @@ from secateur.report import format as fmt
 _WIDE = 125
 """Columns of a terminal from which on intervals have room."""
 
-_TITLES = ("SRS (stereotype)", "USR (unknown)", "accuracy", "unparsed")
+_TITLES = ("perplexity", "SRS (stereotype)", "USR (unknown)", "accuracy", "unparsed")
 
 
 def print_summary(page: Path) -> None:
@@ -54,9 +54,10 @@ def print_summary(page: Path) -> None:
 
 def _columns(rows: list[dict[str, Any]], *, brief: bool) -> dict[str, list[str]]:
     """Title -> its text in every row; intervals are left to the page where there is no room."""
-    titles = ("SRS", "USR", "accuracy", "unparsed") if brief else _TITLES
+    titles = ("ppl", "SRS", "USR", "accuracy", "unparsed") if brief else _TITLES
     share = _alone if brief else _share
     texts = (
+        [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
         [share(row, "srs") for row in rows],
         [share(row, "usr") for row in rows],
         [share(row, "accuracy") for row in rows],
@@ -64,7 +65,6 @@ def _columns(rows: list[dict[str, Any]], *, brief: bool) -> dict[str, list[str]]
     )
     return {
         "achieved": [fmt.sparsity(row["achieved_sparsity"]) for row in rows],
-        "perplexity": [fmt.value(row.get("perplexity"), METRICS["perplexity"]) for row in rows],
         **dict(zip(titles, texts, strict=True)),
     }
 
