@@ -163,7 +163,7 @@ def test_masks_are_counted_for_each_way_of_pruning(scripted_data):
     (two,) = told({"wanda": 2})
     assert two.startswith("Fewer than three masks per level (wanda): ")
     (of_three,) = told({"wanda": 1, "wanda, per layer": 1, "wanda, propagation once": 1})
-    assert "(wanda, wanda, per layer, wanda, propagation once)" in of_three
+    assert "(wanda; wanda, per layer; wanda, propagation once)" in of_three
 
 
 def test_a_variant_that_is_incomplete_and_may_guess_is_told_as_both(scripted_data):

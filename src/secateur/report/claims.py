@@ -272,7 +272,7 @@ def limits(data: ReportData) -> Iterator[Claim]:
         yield Claim(
             LIMIT,
             (
-                f"Fewer than three masks per level ({', '.join(few)}): the numbers are about these masks, not about "
+                f"Fewer than three masks per level ({'; '.join(few)}): the numbers are about these masks, not about "
                 "the methods, which would take at least three mask or calibration seeds.",
             ),
         )
