@@ -29,7 +29,7 @@ def generated() -> str:
         *table(
             ["", "target", *machines.values()],
             [
-                [what, target, *(found[name].get(what, ("", "not run"))[1] for name in machines)]
+                [what, target, *(found[name].get(what, ("", "\u2013"))[1] for name in machines)]
                 for what, target in asked.items()
             ],
         ),
