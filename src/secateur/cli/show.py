@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from secateur.cli.progress import duration, rate
 from secateur.compression.recipe import Recipe
 from secateur.compression.verify import expected_sparsity
 from secateur.identity import distinct_names
-from secateur.records.store import LOG_FILE, Store
+from secateur.records.store import Store
 from secateur.study.decidable import CHANGED, Decidable, decidable_items
 from secateur.study.missing import missing_rows
 from secateur.study.outline import Outline
@@ -137,14 +136,9 @@ def print_outcome(outcome: Outcome) -> None:
 
 def _expected_time(rows: int, store: Store | None) -> str:
     seconds = asked = 0.0
-    if store is not None and (store.path / LOG_FILE).exists():
-        for line in (store.path / LOG_FILE).read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:  # a line cut off by a kill
-                continue
-            if event.get("event") == "cell":
-                seconds, asked = seconds + event["seconds"], asked + event["rows"]
+    for event in store.events() if store is not None else ():
+        if event.get("event") == "cell":
+            seconds, asked = seconds + event["seconds"], asked + event["rows"]
     if not asked:
         return "time: unknown until a cell has run into the store"
     return f"time: about {duration(rows * seconds / asked)} at the store's mean of {rate(int(asked), seconds)}"

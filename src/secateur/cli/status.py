@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from secateur.cli.console import console, plain_table
 from secateur.errors import StoreDamagedError, StoreError
-from secateur.identity import distinct_names
+from secateur.records.answers import named_models
 from secateur.records.complete import rows_present
 from secateur.records.store import Store
 
@@ -22,8 +22,7 @@ def print_status(store: Store) -> bool:
         out.print(f"study {plan['study']} ({plan['digest'][:16]})", markup=False)
         table = plain_table("model", "variant", "task", "records", "complete", "achieved sparsity")
         have = want = 0
-        names = distinct_names([(model["model"], model["name"]) for model in plan["models"]])
-        for name, model in zip(names, plan["models"], strict=True):
+        for name, model in named_models(plan):
             for cell in model["cells"]:
                 wanted = sum(cell["rows"].values())
                 want += wanted

@@ -54,9 +54,9 @@ ITEM_COUNTS: dict[str, Any] = {
 
 NO_VALID = "no valid answer"
 ONE_CLUSTER = "all items are of one cluster"
+_NOTHING = 1e-12
 _SUMS = ("n", "n_valid", "stereotype", "unknown")
 _EPSILON = 1e-10
-_NOTHING = 1e-12
 
 
 def count_items(counts: Counts) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from secateur.identity import distinct_names
 from secateur.records.complete import plan_rows
 from secateur.records.outcomes import average_orders, letter_outcomes, sampled_outcomes
 from secateur.records.parser import Parser
@@ -90,6 +91,12 @@ def one_readout(plan: Mapping[str, Any], readout: str) -> dict[str, Any]:
     Cells that ask in other words, or for a floor, are read with the plan for ``LETTER``: they hold nothing else.
     """
     return {**plan, **{other: None for other in (LETTER, SAMPLED) if other != readout}}
+
+
+def named_models(plan: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The plan's models, each with a name that is its alone."""
+    models = plan["models"]
+    return list(zip(distinct_names([(model["model"], model["name"]) for model in models]), models, strict=True))
 
 
 def _letter_outcomes(

@@ -388,6 +388,17 @@ class Store:
         except OSError as error:
             raise unwritable(error, path) from error
 
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The lines of the log, without those that a kill cut off."""
+        path = self.path / LOG_FILE
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(event, dict):
+                yield event
+
     # -- variants ---------------------------------------------------------------------------------------
 
     def add_variant(self, planned: str, record: Mapping[str, Plain]) -> None:

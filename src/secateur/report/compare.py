@@ -9,10 +9,9 @@ from typing import Any
 import polars as pl
 
 from secateur.errors import InputError, StoreError
-from secateur.identity import distinct_names
 from secateur.metrics.differences import DIFFERENCE_COLUMNS, corrected, difference_table, excess_table
 from secateur.metrics.transitions import align_seeds, pair_outcomes
-from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, one_readout, read_answers
+from secateur.records.answers import BY_ORDER, LETTER, SAMPLED, Answers, named_models, one_readout, read_answers
 from secateur.records.outcomes import MIN_LETTER_MASS
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import Store
@@ -186,11 +185,9 @@ def _with_seeds_of(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 def _ask_cells(plan: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Model's name and variant's label -> the plan's model and cell."""
-    models = plan["models"]
-    names = distinct_names([(model["model"], model["name"]) for model in models])
     return {
         (name, str(cell["label"])): (model, cell)
-        for name, model in zip(names, models, strict=True)
+        for name, model in named_models(plan)
         for cell in model["cells"]
         if cell["task"] == "ask"
     }

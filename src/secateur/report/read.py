@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from secateur.metrics.table import ALL
 from secateur.records.answers import LETTER, SAMPLED
 from secateur.records.outcomes import MIN_LETTER_MASS, has_roles
 from secateur.records.parsers import PARSERS, STRICT
-from secateur.records.store import LOG_FILE, Store
+from secateur.records.store import Store
 from secateur.report.as_published import together
 from secateur.report.changes import correct_changes
 from secateur.report.data import ReportData
@@ -154,14 +153,8 @@ def choose_plan(store: Store, prefix: str | None) -> dict[str, Any]:
 def _run_last(store: Store, plans: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The plans that the last run in the log can have been of; all if it does not say."""
     candidates = list(plans)
-    path = store.path / LOG_FILE
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError:  # a line cut off by a kill
-            continue
-        if isinstance(event, dict) and event.get("event") == "run":
+    for event in store.events():
+        if event.get("event") == "run":
             named = [said for said in plans if said["digest"] == event.get("plan")]
             candidates = named or [said for said in plans if said["study"] == event.get("study")] or candidates
     return candidates

@@ -10,14 +10,13 @@ from typing import Any
 import polars as pl
 
 from secateur.errors import InputError, StoreError
-from secateur.identity import distinct_names
 from secateur.items.bbq import NAME, bbq_labels
 from secateur.items.bbq_source import bbq_is_somewhere, find_bbq
 from secateur.metrics.conventions.convention import SCORE_COLUMNS, Convention
 from secateur.metrics.conventions.questions import LABEL_COLUMNS, letter_answers, text_answers
 from secateur.metrics.conventions.table import CONVENTIONS, convention_table
 from secateur.metrics.table import METRIC_COLUMNS
-from secateur.records.answers import SAMPLED, read_answers
+from secateur.records.answers import SAMPLED, named_models, read_answers
 from secateur.records.parsers import PARSERS, STRICT
 from secateur.records.store import Store
 from secateur.report.read import choose_plan, read_report_data
@@ -145,13 +144,11 @@ def _theirs(
     store: Store, convention: Convention, parser: str | None, plan: Mapping[str, Any], bbq: Path | None
 ) -> StoreScores:
     items, labels = with_labels(store.item_set(plan["items"]), bbq)
-    models = plan["models"]
-    names = distinct_names([(model["model"], model["name"]) for model in models])
     tables = [
         convention_table(_answers(store, plan, model, items, parser), items, convention).select(
             pl.lit(name).alias("model"), pl.all()
         )
-        for name, model in zip(names, models, strict=True)
+        for name, model in named_models(plan)
     ]
     return StoreScores(plan, convention, parser, labels, pl.concat([pl.DataFrame(schema=THEIRS), *tables]))
 

@@ -379,8 +379,8 @@ def _beside(
     if contributions is None:
         return Evidence(metric.name, difference.before, difference.after, result.estimate, Status.INCONCLUSIVE)
     width = metric.range[1] - metric.range[0]
-    drawn = contributions.values[np.argsort(beside.first.item[difference.used])]
-    judged = _bounded(policy, found, criterion, metric, contributions, result.estimate, drawn=drawn, span=width)
+    keys = beside.first.item[difference.used]
+    judged = _bounded(policy, found, criterion, metric, contributions, result.estimate, keys=keys, span=width)
     return _against_margin(judged, criterion, difference.before, difference.after, metric)
 
 
@@ -399,14 +399,11 @@ def _bounded(
     contributions: Contributions,
     estimate: Estimate,
     *,
-    drawn: NDArray[np.float64],
+    keys: NDArray[np.uint64],
     span: float,
     low: float | None = None,
 ) -> _Bounded:
-    """The estimate with the bounds that the policy's target asks for.
-
-    ``drawn`` has the contributions in the order of the items' keys: that in which they were asked, and random.
-    """
+    """The estimate with the bounds that the policy's target asks for; ``keys`` are the items behind contributions."""
     if policy.target == "templates":
 
         def clustered(threshold: float, above: bool) -> float | None:
@@ -415,6 +412,7 @@ def _bounded(
 
         return _Bounded(estimate, clustered)
     least = -span if low is None else low
+    drawn = contributions.values[np.argsort(keys)]  # the order in which items were asked, and random
     return _without_replacement(policy, found, criterion, metric, drawn, estimate, least=least, span=span)
 
 
@@ -513,9 +511,9 @@ def _level(policy: Policy, found: Found, criterion: LimitCriterion, metric: Metr
     estimate, contributions = one.estimate, one.contributions
     if contributions is None:
         return Evidence(metric.name, None, None, estimate, Status.INCONCLUSIVE)
-    drawn = contributions.values[np.argsort(chosen.item[metric.terms(chosen).where])]
+    keys = chosen.item[metric.terms(chosen).where]
     least, most = metric.range
-    judged = _bounded(policy, found, criterion, metric, contributions, estimate, drawn=drawn, span=most, low=least)
+    judged = _bounded(policy, found, criterion, metric, contributions, estimate, keys=keys, span=most, low=least)
     above = criterion.at_most is not None
     low, high = judged.estimate.low, judged.estimate.high
     status = Status.INCONCLUSIVE
